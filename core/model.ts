@@ -1,0 +1,69 @@
+import type { FeatureStatistics } from './features.ts';
+import type { MetricForests } from './metric-forests.ts';
+import type { MetricSchema } from './sample.ts';
+import type { SurpriseModel } from './surprise.ts';
+
+/** Quantiles kept of each metric's and the score's training distribution: 0, 1/32, … 1. */
+export const REFERENCE_QUANTILES = 33;
+
+export interface SeverityThresholds {
+  readonly info: number;
+  readonly warning: number;
+  readonly critical: number;
+  /** Which of the three were extrapolated, for want of training time. */
+  readonly provisional: boolean;
+}
+
+/** Notifications a day that each severity may cost, on average. */
+export interface Budget {
+  readonly infoPerDay: number;
+  readonly warningPerDay: number;
+  readonly criticalPerDay: number;
+}
+export const DEFAULT_BUDGET: Budget = { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30.4375 };
+
+/** Which metrics were constant, and how long the others stood still at the most. */
+export interface Stillness {
+  /** Value of a metric that was constant in training; NaN for the others. */
+  readonly constants: Float64Array;
+  /** Distance from its constant that counts as having left it. */
+  readonly tolerances: Float64Array;
+  /** Longest run of identical values in training, in samples; 0: the stuck-sensor rule does not apply. */
+  readonly longestRuns: Uint32Array;
+}
+
+export interface ReferenceDistributions {
+  /** metrics x 33, ascending within each metric, NaN where the metric was never seen. */
+  readonly metrics: Float64Array;
+  /** 33 quantiles of the score. */
+  readonly score: Float64Array;
+  /** Median absolute deviation times 1.4826, floored, of each metric. */
+  readonly spreads: Float64Array;
+}
+
+export interface Provenance {
+  readonly name: string;
+  readonly version: string;
+  readonly seed: number;
+  readonly trainedFromMs: number;
+  readonly trainedToMs: number;
+  readonly rows: number;
+  readonly intervalMs: number;
+  /** Hex SHA-256 of the training rows as float64, row by row. */
+  readonly dataSha256: string;
+  readonly toolVersion: string;
+}
+
+/** All that scoring, alarming and explaining need: what one artifact holds. */
+export interface Model {
+  readonly detector: 'metric-forests';
+  readonly schema: MetricSchema;
+  readonly features: FeatureStatistics;
+  readonly forests: MetricForests;
+  readonly surprise: SurpriseModel;
+  readonly stillness: Stillness;
+  readonly reference: ReferenceDistributions;
+  readonly budget: Budget;
+  readonly thresholds: { readonly surprise: SeverityThresholds; readonly forest: SeverityThresholds };
+  readonly provenance: Provenance;
+}
