@@ -38,7 +38,7 @@ export interface FeatureReport {
   /** Share of `score` above its base value (Shapley value, exact). */
   readonly contribution: number;
   /** The detector's inputs for this metric: whoever has the model gets the same score from them, bit for bit. */
-  readonly inputs: readonly number[];
+  readonly inputs: readonly (number | null)[];
 }
 
 export interface Explanation {
