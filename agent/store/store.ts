@@ -33,6 +33,16 @@ export interface IncidentRow {
   readonly data: string;
 }
 
+/** Why an epoch began. */
+export type EpochReason = 'new' | 'continued' | 'lost' | 'restored' | 'quarantined';
+
+/** An event that a sink refused for good. */
+export interface PoisonedEvent {
+  readonly event: StoredEvent;
+  readonly reason: string;
+  readonly timeMs: number;
+}
+
 export interface OutboxFigures {
   readonly pending: number;
   readonly bytes: number;
@@ -52,22 +62,27 @@ export interface OutboxFigures {
  *   file: a high-water mark is kept outside the database, and an inconsistency begins a new epoch.
  * - The outbox of a sink is bounded in bytes. Beyond it the least important, oldest go first (events before
  *   alerts, info before critical); every drop is counted and reported by an `edgewood.events.dropped` event (a
- *   tombstone with the dropped sequence ranges, sink and reason), itself never dropped but merged.
+ *   tombstone with the dropped sequence ranges, sink and reason), itself never dropped but merged. Losses are noted
+ *   durably at once and become a tombstone when the sink next calls `pending`, at most one round at a time; it goes
+ *   to every sink, since each must see every number. Poisoned events are reported the same way.
  * - `pending` gives the next batch of a sink: alerts by severity first, then the others, by sequence within each.
  * - `appendSample` is cheap (synchronous NORMAL); the last second may be lost in a power cut, never corrupted.
- * - A full disk throws StoreFullError from `appendSample`/`commitTransition`; the store stays usable.
+ * - Two samples of the same millisecond: the later one replaces the earlier.
+ * - A full disk (or a write lock held by another program) throws StoreFullError from whatever writes: nothing of that
+ *   call was written, the store stays usable. `settle` and `pending` don't throw it: what a sink settled meanwhile is
+ *   remembered, and not handed out again.
+ * - StoreCorruptError: close and open again; the file is set aside and a new one begun.
  */
 export interface Store {
   readonly epoch: string;
-  /** Why this epoch began: "new", "continued", "lost", "restored", "quarantined". */
-  readonly epochReason: string;
+  readonly epochReason: EpochReason;
   appendSample(row: SampleRow): void;
-  /** Oldest first; `fromMs` inclusive. Streams: the iterator holds one row at a time. */
+  /** Oldest first; from `fromMs` up to, not including, `toMs`. Streams; writing meanwhile is allowed. */
   samples(fromMs: number, toMs: number): Iterable<SampleRow>;
   sampleCount(): number;
   /** The newest `count` rows, oldest first. */
   lastSamples(count: number): SampleRow[];
-  /** Marks the rows of a time range with a flag, e.g. SAMPLE_IN_INCIDENT. */
+  /** Marks the rows from `fromMs` up to, not including, `toMs` with a flag, e.g. SAMPLE_IN_INCIDENT. */
   flagSamples(fromMs: number, toMs: number, flag: number): void;
   commitTransition(change: {
     readonly events: readonly NewEvent[];
@@ -86,9 +101,14 @@ export interface Store {
     poisoned: readonly { sequence: Sequence; reason: string }[],
   ): void;
   outbox(sink: string): OutboxFigures;
+  /** What a sink refused for good, newest first. */
+  poisoned(sink: string, limit: number): PoisonedEvent[];
+  /** Newest first. */
   incidents(limit: number): IncidentRow[];
+  /** null where nothing, or more than one, begins so. */
   incident(idOrPrefix: string): IncidentRow | null;
-  events(afterN: number, limit: number): StoredEvent[];
+  /** Of this epoch unless another is named; by n. */
+  events(afterN: number, limit: number, epoch?: string): StoredEvent[];
   /** Retention by age and bytes; call now and then (each run bounded). Returns rows removed. */
   maintain(nowMs: number): { samples: number; events: number };
   bytes(): number;

@@ -1,0 +1,119 @@
+import { hostname } from 'node:os';
+import type { Budget } from '../../core/model.ts';
+import { KEYS } from './keys.ts';
+
+/** A setting that can't be taken: where (file, line, column, key), what was expected, how to mend it. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+export interface SinkConfig {
+  readonly type: 'mqtt' | 'stdout';
+  readonly name: string;
+  readonly url?: string;
+  readonly username?: string;
+  readonly usernameFile?: string;
+  readonly passwordFile?: string;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly protocolVersion?: 4 | 5;
+  readonly insecure?: boolean;
+}
+
+export interface AgentConfig {
+  readonly intervalMs: number;
+  readonly site: string;
+  readonly hostId: string | null;
+  readonly hostName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stateDir: string;
+  readonly socket: string;
+  readonly source: string;
+  readonly pace: 'realtime' | 'max';
+  readonly view: 'auto' | 'host' | 'cgroup';
+  readonly networkInclude: readonly string[] | undefined;
+  readonly networkExclude: readonly string[] | undefined;
+  readonly warmupMs: number;
+  readonly refit: 'auto' | 'off';
+  readonly budget: Budget;
+  readonly renotifyMs: number;
+  readonly limits: {
+    readonly sampleRetentionMs: number;
+    readonly eventRetentionMs: number;
+    readonly databaseMaxBytes: number;
+    readonly outboxMaxBytesPerSink: number;
+  };
+  readonly logLevel: 'debug' | 'info' | 'warning' | 'error';
+  readonly logFormat: 'auto' | 'json' | 'pretty';
+  readonly sinks: readonly SinkConfig[];
+}
+
+/** Checked values by dotted path; a sink's settings are whole in `sinks`. */
+export interface Settings {
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly sinks: readonly SinkConfig[];
+}
+
+/** Fills in defaults. Later settings win: file, then environment, then flags. */
+export function resolveConfig(layers: readonly Settings[]): AgentConfig {
+  const merged = new Map<string, unknown>();
+  for (const key of KEYS) if (key.default !== undefined) merged.set(key.path, key.parse(key.default));
+  for (const layer of layers) for (const [path, value] of layer.values) merged.set(path, value);
+  const get = <T>(path: string): T => merged.get(path) as T;
+  const sinks = layers.reduce<readonly SinkConfig[]>((all, layer) => (layer.sinks.length > 0 ? layer.sinks : all), []);
+  checkSinks(sinks);
+  const stateDir = get<string | undefined>('stateDir') ?? defaultStateDir();
+  return {
+    intervalMs: get('interval'),
+    site: get('site'),
+    hostId: get<string | undefined>('hostId') ?? null,
+    hostName: hostname(),
+    labels: get<Record<string, string> | undefined>('labels') ?? {},
+    stateDir,
+    socket: get<string | undefined>('socket') ?? `${stateDir}/agent.sock`,
+    source: get('source'),
+    pace: get('pace'),
+    view: get('view'),
+    networkInclude: get('network.include'),
+    networkExclude: get('network.exclude'),
+    warmupMs: get('learning.warmup'),
+    refit: get('learning.refit'),
+    budget: {
+      infoPerDay: get('budget.info'),
+      warningPerDay: get('budget.warning'),
+      criticalPerDay: get('budget.critical'),
+    },
+    renotifyMs: get('incident.renotify'),
+    limits: {
+      sampleRetentionMs: get('retention.samples'),
+      eventRetentionMs: get('retention.events'),
+      databaseMaxBytes: get('retention.databaseBytes'),
+      outboxMaxBytesPerSink: get('retention.outboxBytes'),
+    },
+    logLevel: get('log.level'),
+    logFormat: get('log.format'),
+    sinks,
+  };
+}
+
+function checkSinks(sinks: readonly SinkConfig[]): void {
+  const names = new Set<string>();
+  for (const sink of sinks) {
+    if (names.has(sink.name)) {
+      throw new ConfigError(`sinks: two sinks are named "${sink.name}"; give each its own \`name\``);
+    }
+    names.add(sink.name);
+    if (sink.type === 'mqtt' && sink.url === undefined) {
+      throw new ConfigError(`sinks: "${sink.name}" has no \`url\`; expected e.g. mqtt://broker:1883`);
+    }
+  }
+}
+
+/** /var/lib for root (where systemd's StateDirectory lies too), else below the user's own state folder. */
+export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, uid = process.getuid?.() ?? 1000): string {
+  if (env['STATE_DIRECTORY'] !== undefined && env['STATE_DIRECTORY'] !== '') return env['STATE_DIRECTORY'];
+  if (uid === 0) return '/var/lib/edgewood';
+  const state = env['XDG_STATE_HOME'] ?? (env['HOME'] === undefined ? undefined : `${env['HOME']}/.local/state`);
+  return `${state ?? `/tmp/edgewood-${uid}`}/edgewood`.replace(/\/edgewood-(\d+)\/edgewood$/, '/edgewood-$1');
+}

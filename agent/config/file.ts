@@ -1,0 +1,136 @@
+import { readFileSync, statSync } from 'node:fs';
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import { ConfigError, type Settings, type SinkConfig } from './config.ts';
+import { KEY_BY_PATH, KEYS } from './keys.ts';
+
+const MAX_CONFIG_BYTES = 256 * 1024;
+
+/** Reads and checks a configuration file. @throws ConfigError listing every fault with its line and column */
+export function readConfigFile(path: string): Settings {
+  let text: string;
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_CONFIG_BYTES) throw new ConfigError(`${path}: ${size} bytes; at most ${MAX_CONFIG_BYTES} are read`);
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'not readable by this user' : code === 'EISDIR' ? 'is a folder' : String(code);
+    throw new ConfigError(`${path}: ${why}; expected a YAML file`);
+  }
+  return parseConfig(text, path);
+}
+
+export function parseConfig(text: string, path: string): Settings {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, maxAliasCount: 100 } as object);
+  const faults: string[] = [];
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${path}:${line}:${col}`;
+  };
+  for (const error of document.errors) faults.push(`${at(error.pos[0])}: ${firstLine(error.message)}`);
+  const values = new Map<string, unknown>();
+  const sinks: SinkConfig[] = [];
+  const root = document.contents;
+  if (faults.length === 0 && isMap(root)) {
+    const context: Walk = { at, faults, values, sinks };
+    walk(root, '', context, (key, value) => values.set(key, value));
+  } else if (faults.length === 0 && root !== null && !(isScalar(root) && root.value === null)) {
+    faults.push(`${path}:1:1: expected settings as \`key: value\``);
+  }
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
+  return { values, sinks };
+}
+
+const firstLine = (message: string): string => (message.split('\n')[0] as string).replace(/ at line \d+, column \d+:?$/, '');
+
+interface Walk {
+  readonly at: (offset: number) => string;
+  readonly faults: string[];
+  readonly values: Map<string, unknown>;
+  readonly sinks: SinkConfig[];
+}
+
+function walk(map: YAMLMap, prefix: string, context: Walk, put: (path: string, value: unknown) => void): void {
+  for (const pair of map.items) {
+    const keyNode = pair.key as Node;
+    const name = isScalar(keyNode) ? String(keyNode.value) : '';
+    const path = prefix + name;
+    const where = context.at(keyNode.range?.[0] ?? 0);
+    const value = pair.value as Node | null;
+    const key = KEY_BY_PATH.get(path);
+    if (key !== undefined) {
+      const raw = value === null ? null : value.toJSON();
+      const parsed = key.parse(raw);
+      if (parsed === undefined) {
+        const place = value?.range ? context.at(value.range[0]) : where;
+        context.faults.push(`${place}: ${path}: expected ${key.expected}, found ${shorten(JSON.stringify(raw))}`);
+      } else put(path, parsed);
+    } else if (path === 'sinks') {
+      if (isSeq(value)) for (const item of value.items) readSink(item as Node, context);
+      else context.faults.push(`${where}: sinks: expected a list, each entry beginning with \`- type: mqtt\``);
+    } else if (KEYS.some((other) => other.path.startsWith(`${path}.`))) {
+      if (isMap(value)) walk(value, `${path}.`, context, put);
+      else context.faults.push(`${where}: ${path}: expected a map with ${childrenOf(path)}`);
+    } else {
+      context.faults.push(`${where}: unknown setting "${path}"${suggest(path)}`);
+    }
+  }
+}
+
+function readSink(item: Node, context: Walk): void {
+  if (!isMap(item)) {
+    context.faults.push(`${context.at(item.range?.[0] ?? 0)}: sinks: expected \`- type: mqtt\` and its settings`);
+    return;
+  }
+  const sink: Record<string, unknown> = {};
+  walk(item, 'sinks[].', context, (path, value) => {
+    sink[path.slice('sinks[].'.length)] = value;
+  });
+  if (sink['type'] === undefined) {
+    if (!item.has('type')) {
+      context.faults.push(`${context.at(item.range?.[0] ?? 0)}: sinks: \`type\` is missing, expected mqtt or stdout`);
+    }
+    return;
+  }
+  context.sinks.push({ name: String(sink['type']), ...sink } as SinkConfig);
+}
+
+const childrenOf = (path: string): string =>
+  KEYS.filter((key) => key.path.startsWith(`${path}.`))
+    .map((key) => key.path.slice(path.length + 1))
+    .join(', ');
+
+const shorten = (text: string | undefined): string =>
+  text === undefined ? 'nothing' : text.length > 60 ? `${text.slice(0, 60)}…` : text;
+
+/** The nearest known key, if it is near enough to be meant. */
+export function suggest(path: string): string {
+  let best = '';
+  let bestDistance = Math.max(2, Math.floor(path.length / 3)) + 1;
+  const known = new Set(KEYS.flatMap((key) => [key.path, key.path.split('.')[0] as string]));
+  for (const candidate of known) {
+    const distance = editDistance(path.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best === '' ? '' : `; did you mean "${best}"?`;
+}
+
+/** Levenshtein 1966. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,94 @@
+import { parseBytes, parseDurationMs, parseRatePerDay } from '../units.ts';
+
+/**
+ * Every setting, once: the file's validation, the flags, the environment and the reference are read off this table.
+ */
+export interface Key {
+  /** Dotted path in the file; `sinks[].url` for an entry of a list. */
+  readonly path: string;
+  readonly expected: string;
+  /** Gives the value the agent works with, or undefined for what it can't take. */
+  readonly parse: (raw: unknown) => unknown;
+  readonly default?: string | number | boolean;
+  readonly doc: string;
+}
+
+const text = (raw: unknown): string | undefined =>
+  typeof raw === 'string' && raw !== '' ? raw : typeof raw === 'number' ? String(raw) : undefined;
+const bounded =
+  (parse: (text: string) => number | null, low: number, high: number) =>
+  (raw: unknown): number | undefined => {
+    const value = parse(String(raw));
+    return value === null || value < low || value > high ? undefined : value;
+  };
+const oneOf =
+  (...choices: readonly string[]) =>
+  (raw: unknown): string | undefined =>
+    typeof raw === 'string' && choices.includes(raw) ? raw : undefined;
+const boolean = (raw: unknown): boolean | undefined =>
+  raw === true || raw === 'true' ? true : raw === false || raw === 'false' ? false : undefined;
+const textList = (raw: unknown): string[] | undefined =>
+  Array.isArray(raw) && raw.every((entry) => typeof entry === 'string') ? [...raw] : undefined;
+const topicLevel = (raw: unknown): string | undefined => {
+  const value = text(raw);
+  return value !== undefined && /^[^/+#\p{C}]{1,64}$/u.test(value) ? value : undefined;
+};
+const labels = (raw: unknown): Record<string, string> | undefined => {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return undefined;
+  const entries = Object.entries(raw).map(([key, value]) => [key, text(value)] as const);
+  const fine = entries.length <= 32 && entries.every(([key, value]) => /^[\w.-]{1,64}$/.test(key) && value !== undefined);
+  return fine ? (Object.fromEntries(entries) as Record<string, string>) : undefined;
+};
+
+const DAY_MS = 86_400_000;
+
+export const KEYS: readonly Key[] = [
+  {
+    path: 'interval',
+    expected: 'a duration from 100ms to 1h, e.g. 5s',
+    parse: bounded(parseDurationMs, 100, 3_600_000),
+    default: '5s',
+    doc: 'Time between two samples.',
+  },
+  { path: 'site', expected: '1 to 64 characters without / + #', parse: topicLevel, default: 'default', doc: 'Part of every topic.' },
+  { path: 'hostId', expected: '1 to 64 characters without / + #', parse: topicLevel, doc: 'Identity of this host; by default its machine id hashed with the site.' },
+  { path: 'labels', expected: 'a map of at most 32 names to texts', parse: labels, doc: 'Carried by every alert.' },
+  { path: 'stateDir', expected: 'a path', parse: text, doc: 'Database, models, identity.' },
+  { path: 'socket', expected: 'a path', parse: text, doc: 'Local socket; by default agent.sock in the state directory.' },
+  {
+    path: 'source',
+    expected: 'auto, procfs, systeminformation or replay:FILE[,FILE]',
+    parse: (raw) => (typeof raw === 'string' && /^(auto|procfs|systeminformation|replay:.+)$/.test(raw) ? raw : undefined),
+    default: 'auto',
+    doc: 'Where samples come from.',
+  },
+  { path: 'pace', expected: 'realtime or max', parse: oneOf('realtime', 'max'), default: 'realtime', doc: 'How fast a replay runs.' },
+  { path: 'view', expected: 'auto, host or cgroup', parse: oneOf('auto', 'host', 'cgroup'), default: 'auto', doc: 'What "the host" is inside a container.' },
+  { path: 'network.include', expected: 'a list of interface names', parse: textList, doc: 'Only these interfaces count.' },
+  { path: 'network.exclude', expected: 'a list of interface names', parse: textList, doc: 'These do not.' },
+  { path: 'learning.warmup', expected: 'a duration from 10s to 60d', parse: bounded(parseDurationMs, 10_000, 60 * DAY_MS), default: '15m', doc: 'History before the first model.' },
+  { path: 'learning.refit', expected: 'auto or off', parse: oneOf('auto', 'off'), default: 'auto', doc: 'auto: again at 1 h, 6 h and 24 h of history, then every night.' },
+  { path: 'budget.info', expected: 'a rate, e.g. 1/day', parse: bounded(parseRatePerDay, 1e-4, 1e5), default: '1/day', doc: 'Notifications of any severity.' },
+  { path: 'budget.warning', expected: 'a rate, e.g. 1/week', parse: bounded(parseRatePerDay, 1e-4, 1e5), default: '1/week', doc: 'Of severity warning or above.' },
+  { path: 'budget.critical', expected: 'a rate, e.g. 1/month', parse: bounded(parseRatePerDay, 1e-4, 1e5), default: '1/month', doc: 'Of severity critical.' },
+  { path: 'incident.renotify', expected: 'a duration from 10s to 7d', parse: bounded(parseDurationMs, 10_000, 7 * DAY_MS), default: '1h', doc: 'A standing incident is told again this often.' },
+  { path: 'retention.samples', expected: 'a duration from 1h to 365d', parse: bounded(parseDurationMs, 3_600_000, 365 * DAY_MS), default: '14d', doc: 'How long samples are kept.' },
+  { path: 'retention.events', expected: 'a duration from 1h to 3650d', parse: bounded(parseDurationMs, 3_600_000, 3650 * DAY_MS), default: '90d', doc: 'How long events are kept.' },
+  { path: 'retention.databaseBytes', expected: 'a size from 8MB to 1000GB', parse: bounded(parseBytes, 8e6, 1e12), default: '512MB', doc: 'Cap of the database.' },
+  { path: 'retention.outboxBytes', expected: 'a size from 1MB to 10GB', parse: bounded(parseBytes, 1e6, 1e10), default: '32MB', doc: 'Cap of what waits for each sink.' },
+  { path: 'log.level', expected: 'debug, info, warning or error', parse: oneOf('debug', 'info', 'warning', 'error'), default: 'info', doc: 'Least level that is logged.' },
+  { path: 'log.format', expected: 'auto, json or pretty', parse: oneOf('auto', 'json', 'pretty'), default: 'auto', doc: 'auto: pretty on a terminal.' },
+  { path: 'sinks[].type', expected: 'mqtt or stdout', parse: oneOf('mqtt', 'stdout'), doc: 'Kind of sink.' },
+  { path: 'sinks[].name', expected: '1 to 64 characters without / + #', parse: topicLevel, doc: 'Name of the sink; by default its type.' },
+  { path: 'sinks[].url', expected: 'mqtt://HOST[:PORT] or mqtts://HOST[:PORT]', parse: (raw) => (typeof raw === 'string' && /^mqtts?:\/\/[^\s]+$/.test(raw) ? raw : undefined), doc: 'Broker.' },
+  { path: 'sinks[].usernameFile', expected: 'a path', parse: text, doc: 'File that holds the user name.' },
+  { path: 'sinks[].username', expected: 'a text', parse: text, doc: 'User name.' },
+  { path: 'sinks[].passwordFile', expected: 'a path', parse: text, doc: 'File that holds the password.' },
+  { path: 'sinks[].caFile', expected: 'a path', parse: text, doc: 'Certificate authority (PEM).' },
+  { path: 'sinks[].certFile', expected: 'a path', parse: text, doc: 'Client certificate (PEM).' },
+  { path: 'sinks[].keyFile', expected: 'a path', parse: text, doc: 'Client key (PEM).' },
+  { path: 'sinks[].protocolVersion', expected: '4 or 5', parse: (raw) => (raw === 4 || raw === 5 ? raw : undefined), doc: 'MQTT version; by default 5, then 4 where that is refused.' },
+  { path: 'sinks[].insecure', expected: 'true or false', parse: boolean, doc: 'Do not check the certificate of the broker. Never in production.' },
+];
+
+export const KEY_BY_PATH: ReadonlyMap<string, Key> = new Map(KEYS.map((key) => [key.path, key]));

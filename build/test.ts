@@ -1,0 +1,97 @@
+/**
+ * `npm test`: installs what the tests talk to, builds the executable where it is older than the sources, runs
+ * vitest, and ends with `N passed, N failed[, N skipped]` on a line of its own. Arguments go to vitest; given a
+ * filter, it runs without coverage, whose thresholds are for the whole.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { summarise, type VitestReport } from './test-summary.ts';
+
+const root = join(import.meta.dirname, '..');
+const executable = join(root, 'dist', 'edgewood-linux-x64');
+const inCi = process.env.CI === 'true' || process.env.CI === '1';
+const args = process.argv.slice(2);
+
+process.exitCode = main();
+
+function main(): number {
+  if (!haveBroker() && inCi) {
+    console.error(
+      'npm test: mosquitto is not installed and could not be; in CI the tests that need it may not be skipped',
+    );
+    return 1;
+  }
+  if (process.platform === 'linux' && process.arch === 'x64' && isStale()) {
+    console.log('npm test: building the executable');
+    if (run(process.execPath, ['build/executable.ts', '--no-pack']) !== 0) return 1;
+  }
+  return runVitest();
+}
+
+/** True where there is a mosquitto, after trying to install one (Debian, as root). */
+function haveBroker(): boolean {
+  if (findProgram('mosquitto')) return true;
+  if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
+    console.error('npm test: no mosquitto here; the tests against a real broker will be skipped');
+    return false;
+  }
+  console.log('npm test: installing mosquitto');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  for (const step of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', 'mosquitto'],
+  ]) {
+    const { status, stdout, stderr } = spawnSync('apt-get', step, { encoding: 'utf8', env });
+    if (status !== 0) console.error(`${stdout}${stderr}`.trim());
+  }
+  return findProgram('mosquitto');
+}
+
+/** Debian puts daemons into /usr/sbin, which is in root's PATH alone. */
+function findProgram(name: string): boolean {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
+}
+
+function isStale(): boolean {
+  if (!existsSync(executable)) return true;
+  const built = statSync(executable).mtimeMs;
+  const sources = globSync(
+    ['{core,collector,models,agent,hub,cli,build}/**/*', 'package.json', 'package-lock.json'],
+    { cwd: root },
+  );
+  return sources.some((file) => statSync(join(root, file)).mtimeMs > built);
+}
+
+function runVitest(): number {
+  const work = mkdtempSync(join(tmpdir(), 'edgewood-test-'));
+  const report = join(work, 'report.json');
+  const coverage = args.length === 0 ? ['--coverage'] : [];
+  try {
+    const status = run(process.execPath, [
+      join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...coverage,
+      ...args,
+    ]);
+    const summary = existsSync(report)
+      ? summarise(JSON.parse(readFileSync(report, 'utf8')) as VitestReport)
+      : { line: '0 passed, 1 failed', failed: 1 };
+    console.log(summary.line);
+    return status === 0 && summary.failed > 0 ? 1 : status;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function run(program: string, programArgs: readonly string[]): number {
+  const env = { ...process.env, ...(existsSync(executable) ? { EDGEWOOD_EXECUTABLE: executable } : {}) };
+  const { error, status } = spawnSync(program, programArgs, { cwd: root, stdio: 'inherit', env });
+  if (error !== undefined) throw error;
+  return status ?? 1;
+}

@@ -1,0 +1,66 @@
+import type { AlertData } from '../core/protocol/events.ts';
+import { formatDuration, formatRange, formatValue } from '../core/words.ts';
+import { printable } from '../agent/log.ts';
+
+/** Alerts for people. What came from a host is data: control characters are shown, not obeyed. */
+
+const COLOUR = { info: '36', warning: '33', critical: '31' } as const;
+
+export function paint(code: string, text: string, colour: boolean): string {
+  return colour ? `\u001b[${code}m${text}\u001b[0m` : text;
+}
+
+/** One line: time, severity, state, host, sentence. */
+export function alertLine(alert: AlertData, colour: boolean): string {
+  const at = new Date(alert.sampledAt).toISOString().replace('T', ' ').slice(0, 19);
+  const severity = paint(COLOUR[alert.severity] ?? '0', alert.severity.padEnd(8), colour);
+  return `${at}  ${severity} ${alert.state.padEnd(11)} ${printable(alert.incidentId).slice(0, 8)}  ${printable(alert.host.name)}: ${printable(alert.explanation.sentence)}${alert.provisional ? ' (provisional)' : ''}`;
+}
+
+/** The whole alert: what, how rare, what was usual, by which model. */
+export function alertPage(alert: AlertData, colour: boolean): string {
+  const lines: string[] = [];
+  lines.push(paint('1', printable(alert.explanation.sentence), colour));
+  lines.push('');
+  const row = (name: string, text: string): void => {
+    lines.push(`  ${name.padEnd(12)}${text}`);
+  };
+  row('incident', printable(alert.incidentId));
+  row('host', `${printable(alert.host.name)} (${printable(alert.host.id)})${labelText(alert.host.labels)}`);
+  row('state', `${alert.state}, opened ${alert.openedAt}${alert.resolvedAt === null ? '' : `, resolved ${alert.resolvedAt}`}, ${formatDuration(alert.durationMs)}, ${alert.sampleCount} samples over the threshold`);
+  row('severity', `${alert.severity}: ${rarity(alert)}${alert.provisional ? ' (provisional: the history is still short)' : ''}`);
+  row('trigger', `${alert.trigger}: ${alert.triggerValue.toFixed(2)}, threshold ${alert.threshold.toFixed(2)} (warning ${alert.thresholds.warning.toFixed(2)}, critical ${alert.thresholds.critical.toFixed(2)})`);
+  if (alert.score !== null) row('score', `${alert.score.toFixed(3)}, higher than ${(alert.percentile ?? 0).toFixed(1)} % of the training time`);
+  row('model', `${printable(alert.model.name)} ${printable(alert.model.version)}, trained ${alert.model.trainedFrom} to ${alert.model.trainedTo}`);
+  lines.push('');
+  const shares = new Map(alert.explanation.top.map((entry) => [entry.feature, entry.share]));
+  const features = [...alert.features].sort((a, b) => (shares.get(b.name) ?? 0) - (shares.get(a.name) ?? 0));
+  lines.push(`  ${'metric'.padEnd(18)}${'now'.padStart(12)}   ${'usually'.padEnd(18)}${'share'.padStart(6)}`);
+  for (const feature of features) {
+    const share = shares.get(feature.name);
+    const mark = feature.direction === 'high' ? '↑' : feature.direction === 'low' ? '↓' : ' ';
+    lines.push(
+      `  ${printable(feature.name).padEnd(18)}${formatValue(feature.value, feature.unit).padStart(12)} ${mark} ${formatRange(feature.expectedLow, feature.expectedHigh, feature.unit).padEnd(18)}${share === undefined ? '' : `${Math.round(share * 100)} %`.padStart(6)}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+const labelText = (labels: Readonly<Record<string, string>>): string => {
+  const entries = Object.entries(labels);
+  return entries.length === 0 ? '' : ` ${entries.map(([k, v]) => `${printable(k)}=${printable(v)}`).join(',')}`;
+};
+
+function rarity(alert: AlertData): string {
+  const perDay = { info: alert.budget.infoPerDay, warning: alert.budget.warningPerDay, critical: alert.budget.criticalPerDay }[alert.severity];
+  return `at most about ${formatRate(perDay)}`;
+}
+
+export function formatRate(perDay: number): string {
+  if (perDay >= 48) return `${Math.round(perDay / 24)} an hour`;
+  if (perDay >= 0.9) return `${trim(perDay)} a day`;
+  if (perDay * 7 >= 0.9) return `${trim(perDay * 7)} a week`;
+  return `${trim(perDay * 30.4375)} a month`;
+}
+
+const trim = (x: number): string => x.toFixed(1).replace(/\.0$/, '');

@@ -1,0 +1,70 @@
+import type { Argv } from 'yargs';
+import type { Command } from './command.ts';
+import { Exit, UserError } from './errors.ts';
+
+/** @returns the exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  // The two that a package manager or an auditor calls: yargs costs 8 MB and 30 ms, and neither needs it.
+  if (args[0] === '--version') return (await import('./commands/version.ts')).run({});
+  if (args[0] === '--licences' || args[0] === '--licenses') {
+    return (await import('./commands/licences.ts')).run();
+  }
+  const { COMMANDS } = await import('./commands.ts');
+  const { default: yargs } = await import('yargs');
+  const parsed = await parse(yargs(), COMMANDS, args);
+  if (parsed.output !== '') process.stdout.write(`${parsed.output}\n`);
+  return parsed.run === undefined ? Exit.done : parsed.run();
+}
+
+interface Parsed {
+  /** Help, already laid out. */
+  readonly output: string;
+  /** undefined where help was asked for. */
+  readonly run: (() => Promise<number>) | undefined;
+}
+
+async function parse(yargs: Argv, commands: readonly Command[], args: readonly string[]): Promise<Parsed> {
+  let run: (() => Promise<number>) | undefined;
+  let output = '';
+  const failures: string[] = [];
+  const parser = commands
+    .reduce((chain, one) => one.register(chain, (chosen) => (run = chosen)), yargs)
+    .scriptName('edgewood')
+    .usage('edgewood watches a host from the host itself.\n\n$0 COMMAND [OPTION…]')
+    .locale('en')
+    .version(false)
+    .option('version', { type: 'boolean', describe: 'Print the version', global: false })
+    .option('licences', {
+      type: 'boolean',
+      describe: 'Print the licences of everything inside',
+      global: false,
+    })
+    .help()
+    .alias('help', 'h')
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, 'which command?')
+    .epilogue(
+      'Exit codes: 0 done, 1 the check says no, 2 bad usage or input, 3 unreachable, 4 untrustworthy, 70 a bug.',
+    )
+    .wrap(Math.min(110, process.stdout.columns ?? 100))
+    .exitProcess(false)
+    .fail((message, error) => {
+      failures.push(message ?? error?.message);
+    });
+  await parser.parseAsync([...args], {}, (_error: Error | undefined, _argv: unknown, text: string) => {
+    output = text;
+  });
+  // yargs goes on after the first complaint; the one that names what was typed is the useful one.
+  const failure = failures.find((one) => /^(Unknown|Did you mean)/.test(one)) ?? failures[0];
+  if (failure !== undefined) throw new UserError(usageMessage(failure, args, commands));
+  return { output, run };
+}
+
+/** What was wrong, what may have been meant, and where to look. */
+function usageMessage(failure: string, args: readonly string[], commands: readonly Command[]): string {
+  const [word = ''] = args;
+  const known = commands.some((one) => one.command.split(' ')[0] === word);
+  const what = known || word.startsWith('-') || word === '' ? '' : `unknown command '${word}': `;
+  return `${what}${failure.charAt(0).toLowerCase()}${failure.slice(1)}\nSee edgewood ${known ? `${word} ` : ''}--help.`;
+}

@@ -1,0 +1,46 @@
+import type { Argv } from 'yargs';
+
+/**
+ * A row of the command table. It holds what `--help` prints; the work is behind `load`, so that only the module of
+ * the chosen command, and what it imports, is ever evaluated.
+ */
+export interface Command {
+  readonly command: string;
+  readonly describe: string | false;
+  register(yargs: Argv, choose: (run: () => Promise<number>) => void): Argv;
+}
+
+/**
+ * A command with options. Its module exports `run`, which gets them under the names that `builder` declares
+ * (`args['state-dir']`, typed), returns the exit code, and throws `UserError` for what the person can mend.
+ */
+export function command<Options>(row: {
+  readonly command: string;
+  /** false: not listed. */
+  readonly describe: string | false;
+  readonly builder: (yargs: Argv) => Argv<Options>;
+  readonly load: () => Promise<{ run(args: NoInfer<Options>): Promise<number> }>;
+}): Command {
+  return {
+    command: row.command,
+    describe: row.describe,
+    register: (yargs, choose) =>
+      yargs.command<Options>(row.command, row.describe as string, row.builder, (args) =>
+        choose(async () => (await row.load()).run(args as Options)),
+      ),
+  };
+}
+
+/** A command that only gathers others: `edgewood models list`. */
+export function group(name: string, describe: string, commands: readonly Command[]): Command {
+  return {
+    command: name,
+    describe,
+    register: (yargs, choose) =>
+      yargs.command(name, describe, (inner) =>
+        commands
+          .reduce((chain, one) => one.register(chain, choose), inner)
+          .demandCommand(1, `${name}: which one? See edgewood ${name} --help`),
+      ),
+  };
+}

@@ -1,0 +1,104 @@
+import type { Argv } from 'yargs';
+import { type Command, command, group } from './command.ts';
+
+const local = <T,>(yargs: Argv<T>) =>
+  yargs
+    .option('socket', { type: 'string', describe: "The agent's socket" })
+    .option('state-dir', { type: 'string', describe: "The agent's state directory, where its socket lies" })
+    .option('json', { type: 'boolean', default: false, describe: 'Print JSON' });
+
+const alerts = (action: 'tail' | 'list' | 'show', describe: string, example: string): Command =>
+  command({
+    command: action === 'show' ? 'show <id>' : action,
+    describe,
+    builder: (yargs) =>
+      local(yargs)
+        .option('limit', { type: 'number', describe: 'How many incidents, newest first', hidden: action !== 'list' })
+        .positional('id', { type: 'string', describe: 'Incident, or the first characters of its id' })
+        .option('action', { type: 'string', default: action as string, hidden: true })
+        .example(`$0 alerts ${example}`, describe),
+    load: () => import('./commands/alerts.ts'),
+  });
+
+
+/** Every command, in the order in which `--help` lists them. */
+export const COMMANDS: readonly Command[] = [
+  command({
+    command: 'agent',
+    describe: 'Watch this host, in the foreground, until stopped',
+    builder: (yargs) =>
+      yargs
+        .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
+        .option('state-dir', { type: 'string', describe: 'Database, models and socket' })
+        .option('interval', { type: 'string', describe: 'Time between two samples, e.g. 5s' })
+        .option('source', { type: 'string', describe: 'auto, procfs, systeminformation or replay:FILE[,FILE]' })
+        .option('pace', { type: 'string', describe: 'Replay: realtime or max' })
+        .option('mqtt', { type: 'string', describe: 'Broker, e.g. mqtts://broker:8883 (user and password: EDGEWOOD_MQTT_…_FILE)' })
+        .option('stdout', { type: 'boolean', default: false, describe: 'Print events as NDJSON' })
+        .option('site', { type: 'string', describe: 'Site of this host, part of every topic' })
+        .option('labels', { type: 'string', describe: 'NAME=VALUE[,NAME=VALUE], carried by every alert' })
+        .option('warmup', { type: 'string', describe: 'History before the first model, e.g. 15m' })
+        .option('refit', { type: 'string', describe: 'auto or off' })
+        .option('log-level', { type: 'string', describe: 'debug, info, warning or error' })
+        .option('log-format', { type: 'string', describe: 'auto, json or pretty' })
+        .example('$0 agent --mqtt mqtt://broker:1883 --labels role=web', 'Watch this host, alert over MQTT')
+        .example('$0 agent --source replay:week.csv.gz --pace max --stdout', 'What would have been said last week?'),
+    load: () => import('./commands/agent.ts'),
+  }),
+  command({
+    command: 'demo',
+    describe: 'See it work on this host, in about a minute: broker, agent, real load, alert, end',
+    builder: (yargs) =>
+      yargs
+        .option('learn', { type: 'number', default: 30, describe: 'Seconds to learn this host' })
+        .option('load', { type: 'number', default: 12, describe: 'Seconds of load' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print the alert as JSON' })
+        .example('$0 demo', 'Learn for 30 s, load for 12 s'),
+    load: () => import('./commands/demo.ts'),
+  }),
+  command({
+    command: 'demo-load <kind>',
+    describe: false,
+    builder: (yargs) =>
+      yargs
+        .positional('kind', { type: 'string', choices: ['cpu', 'memory', 'network'], demandOption: true })
+        .option('seconds', { type: 'number', default: 10 })
+        .option('megabytes', { type: 'number', default: 256 }),
+    load: () => import('./commands/demo-load.ts'),
+  }),
+  command({
+    command: 'status',
+    describe: 'What the agent on this host sees and does, and what comes next',
+    builder: (yargs) => local(yargs).example('$0 status --json', 'For a script'),
+    load: () => import('./commands/status.ts'),
+  }),
+  group('alerts', 'Incidents of this host: follow, list, explain', [
+    alerts('tail', 'Follow alerts as they come', 'tail'),
+    alerts('list', 'The latest incidents', 'list --limit 5'),
+    alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
+  ]),
+  group('config', 'The configuration file', [
+    command({
+      command: 'check <file>',
+      describe: 'Check a configuration file: line, column, what was expected',
+      builder: (yargs) =>
+        yargs
+          .positional('file', { type: 'string', demandOption: true, describe: 'Configuration file (YAML)' })
+          .example('$0 config check /etc/edgewood/agent.yaml', 'Check before a restart'),
+      load: () => import('./commands/config.ts'),
+    }),
+  ]),
+  command({
+    command: 'version',
+    describe: 'Print the version, the commit, and what it runs on',
+    builder: (yargs) =>
+      yargs.option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' }),
+    load: () => import('./commands/version.ts'),
+  }),
+  command({
+    command: 'licences',
+    describe: 'Print the licences of everything inside this executable',
+    builder: (yargs) => yargs,
+    load: () => import('./commands/licences.ts'),
+  }),
+];

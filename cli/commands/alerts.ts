@@ -1,0 +1,52 @@
+import { converse } from '../../agent/local-api.ts';
+import type { AlertData, StoredEvent } from '../../core/protocol/events.ts';
+import { alertLine, alertPage } from '../alert-view.ts';
+import { Exit, UserError } from '../errors.ts';
+import { askAgent, socketPath, unreachable } from '../local.ts';
+import { useColour } from './status.ts';
+
+export interface AlertsOptions {
+  readonly action: string;
+  readonly socket?: string | undefined;
+  readonly 'state-dir'?: string | undefined;
+  readonly id?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly json: boolean;
+}
+
+export async function run(args: AlertsOptions): Promise<number> {
+  const path = await socketPath(args);
+  if (args.action === 'show') return show(path, args);
+  if (args.action === 'list') return list(path, args);
+  return tail(path, args);
+}
+
+async function list(path: string, args: AlertsOptions): Promise<number> {
+  const alerts = await askAgent<AlertData[]>(path, { method: 'alerts', limit: args.limit ?? 20 });
+  if (args.json) process.stdout.write(`${JSON.stringify(alerts)}\n`);
+  else if (alerts.length === 0) process.stdout.write('No incident so far.\n');
+  else for (const alert of alerts) process.stdout.write(`${alertLine(alert, useColour())}\n`);
+  return Exit.done;
+}
+
+async function show(path: string, args: AlertsOptions): Promise<number> {
+  const alert = await askAgent<AlertData | null>(path, { method: 'alert', id: args.id });
+  if (alert === null) throw new UserError(`no incident begins with "${args.id}"; \`edgewood alerts list\` names them`, Exit.checkSaysNo);
+  process.stdout.write(args.json ? `${JSON.stringify(alert)}\n` : `${alertPage(alert, useColour())}\n`);
+  return Exit.done;
+}
+
+/** Follows the local agent until interrupted. */
+async function tail(path: string, args: AlertsOptions): Promise<number> {
+  try {
+    for await (const message of converse(path, { method: 'follow' })) {
+      const event = (message as { event?: StoredEvent } | null)?.event;
+      if (event === undefined || event.type !== 'edgewood.incident') continue;
+      process.stdout.write(args.json ? `${event.data}\n` : `${alertLine(JSON.parse(event.data) as AlertData, useColour())}\n`);
+    }
+  } catch (error) {
+    throw unreachable(path, error);
+  }
+  process.stderr.write('The agent has stopped.\n');
+  return Exit.unreachable;
+}

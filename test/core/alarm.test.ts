@@ -1,0 +1,153 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { countNotifications, positionsOver, thresholdForBudget } from '../../core/calibration.ts';
+import { runToEnd } from '../../core/features.ts';
+import { ForestRelative } from '../../core/forest-relative.ts';
+import { quantileSorted } from '../../core/math.ts';
+import { Random } from '../../core/random.ts';
+import { fitSurprise, SurpriseStream } from '../../core/surprise.ts';
+import { trainModel } from '../../core/train.ts';
+import { AlarmChannel, STUCK_LEAST_SAMPLES } from '../../core/alarm.ts';
+import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
+
+const rule = { mergeSamples: 10, renotifySamples: 60 };
+
+describe('notifications', () => {
+  test('flags merge over gaps, and a standing alarm is told again each hour', () => {
+    expect(countNotifications([1, 5, 15, 26], 4, rule)).toBe(2);
+    const standing = Array.from({ length: 150 }, (_, i) => i);
+    expect(countNotifications(standing, 150, rule)).toBe(3);
+    expect(countNotifications([], 0, rule)).toBe(0);
+  });
+
+  test('the threshold keeps the budget, and so does every higher one', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 4, max: 20 }), (seed, budget) => {
+        const random = new Random(seed);
+        const values = Float64Array.from({ length: 3000 }, () => 1 / (0.001 + random.float()));
+        const { value, provisional } = thresholdForBudget(values, budget, 1, rule);
+        expect(provisional).toBe(false);
+        for (const factor of [1, 1.5, 3, 100]) {
+          const over = positionsOver(values, value * factor);
+          expect(countNotifications(over, over.length, rule)).toBeLessThanOrEqual(budget);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('a short history is extrapolated upwards and says so', () => {
+    const random = new Random(1);
+    const values = Float64Array.from({ length: 200 }, () => 1 / (0.01 + random.float()));
+    const short = thresholdForBudget(values, 0.01, 1, rule);
+    expect(short.provisional).toBe(true);
+    expect(short.value).toBeGreaterThan(Math.max(...values));
+    const rarer = thresholdForBudget(values, 0.01, 1 / 30, rule);
+    expect(rarer.value).toBeGreaterThan(short.value);
+  });
+
+  test('nothing to learn from gives a threshold that is finite', () => {
+    for (const values of [new Float64Array(0), new Float64Array(100), new Float64Array(50).fill(Number.NaN)]) {
+      const { value } = thresholdForBudget(values, 1, 1, rule);
+      expect(Number.isFinite(value)).toBe(true);
+    }
+  });
+
+  test('what two triggers flag together is paid for once', () => {
+    const values = new Float64Array(1000);
+    for (const at of [100, 300, 500, 700, 900]) values[at] = at;
+    const alone = thresholdForBudget(values, 5, 1, rule);
+    const together = thresholdForBudget(values, 5, 1, rule, [100, 300, 500]);
+    expect(together.value).toBe(alone.value);
+    const beside = thresholdForBudget(values, 5, 1, rule, [150, 350, 550]);
+    expect(beside.value).toBeGreaterThan(alone.value);
+  });
+});
+
+test('the running median is the median of the window', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 20, maxLength: 600 }), (scores) => {
+      const relative = new ForestRelative();
+      scores.forEach((score, i) => {
+        const ratio = relative.update(score);
+        const before = scores.slice(Math.max(0, i - 240), i).sort((a, b) => a - b);
+        expect(ratio).toBe(i < 15 ? 1 : score / quantileSorted(before, 0.5));
+      });
+    }),
+    { numRuns: 30 },
+  );
+});
+
+describe('surprise', () => {
+  const columns = smallSeries(1000, 4);
+  const scales = Float64Array.from([100, 100, 1e5, 100]);
+  const model = runToEnd(fitSurprise(SMALL_SCHEMA, columns, scales));
+
+  test('contributions add up to s', () => {
+    const stream = new SurpriseStream(model);
+    for (let t = 0; t < 300; t++) {
+      const row = columns.map((column) => column[t] as number);
+      if (t === 150) row[0] = 99;
+      if (t % 11 === 0) row[2] = Number.NaN;
+      const s = stream.update(row);
+      expect(stream.contributions.reduce((a, b) => a + b)).toBeCloseTo(s, 9);
+      expect(s).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  test('a jump surprises, and a state taken up through JSON goes on with the same bits', () => {
+    const stream = new SurpriseStream(model);
+    const rows = Array.from({ length: 200 }, (_, t) => columns.map((column) => column[t] as number));
+    for (const row of rows.slice(0, 100)) stream.update(row);
+    const copy = new SurpriseStream(model);
+    copy.restore(JSON.parse(JSON.stringify(stream.state())));
+    for (const row of rows.slice(100)) expect(copy.update(row)).toBe(stream.update(row));
+    const calm = stream.update(rows[199] as number[]);
+    expect(stream.update([99, 40, 5e6, 0])).toBeGreaterThan(10 * calm);
+  });
+
+  test('a metric that jumps all the time is silenced', () => {
+    const stream = new SurpriseStream(model);
+    const row = columns.map((column) => column[0] as number);
+    let first = 0;
+    let last = 0;
+    for (let t = 0; t < 400; t++) {
+      const s = stream.update([t % 2 === 0 ? 5 : 95, ...row.slice(1)]);
+      if (t === 10) first = s;
+      last = s;
+    }
+    expect(last).toBeLessThan(first / 4);
+  });
+});
+
+describe('rules', () => {
+  const model = runToEnd(trainModel(SMALL_SCHEMA, smallSeries(2000, 2), PROVENANCE));
+  const row = (t: number): number[] => [15 + (t % 7), 40 + (t % 5) * 0.1, 40_000 + (t % 13) * 100, 0];
+
+  test('a metric that leaves its constant is named after three samples, once a level', () => {
+    const channel = new AlarmChannel(model);
+    const swap = (value: number, t: number): number => channel.update([...row(t).slice(0, 3), value], 1)[2]?.value ?? 0;
+    expect([0, 1, 2].map((t) => swap(0, t))).toEqual([0, 0, 0]);
+    expect(swap(8, 3)).toBe(0);
+    expect(swap(8, 4)).toBe(0);
+    expect(swap(8, 5)).toBeGreaterThan(1);
+    expect(channel.readings[2].metric).toBe(3);
+    channel.acknowledgeConstant(3, 8);
+    for (let t = 6; t < 20; t++) expect(swap(8, t)).toBe(0);
+    for (let t = 20; t < 23; t++) swap(30, t);
+    expect(channel.readings[2].value).toBeGreaterThan(1);
+  });
+
+  test('a sensor that stands still is stuck, and not before it stood longer than ever', () => {
+    const channel = new AlarmChannel(model);
+    for (let t = 0; t < 20; t++) channel.update(row(t), 1);
+    const longest = Math.max(4 * (model.stillness.longestRuns[0] as number), STUCK_LEAST_SAMPLES);
+    let fired = -1;
+    for (let t = 1; t <= 4 * longest && fired < 0; t++) {
+      const readings = channel.update([17, ...row(t).slice(1)], 1);
+      if ((readings[3]?.value ?? 0) > 1) fired = t;
+    }
+    expect(fired).toBeGreaterThan(longest - 2);
+    expect(channel.readings[3].metric).toBe(0);
+  });
+});

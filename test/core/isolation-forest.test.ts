@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import {
+  fitIsolationForest,
+  type IsolationForest,
+  isolationScore,
+  pathLength,
+} from '../../core/isolation-forest.ts';
+import { averagePathLength } from '../../core/metric-forests.ts';
+import { Random } from '../../core/random.ts';
+import { treeShap } from '../../core/tree-shap.ts';
+import { readOracle } from '../support/oracle.ts';
+
+interface ForestOracle {
+  readonly psi: number;
+  readonly trees: readonly { feature: number[]; left: number[]; right: number[]; threshold: number[]; n: number[] }[];
+  readonly X: number[][];
+  readonly score_samples: number[];
+}
+
+describe('isolation-forest', () => {
+  test('imported scikit-learn trees score as scikit-learn does, to 1e-12', () => {
+    const oracle = readOracle<ForestOracle>('isolation-forest.json.gz');
+    const forest: IsolationForest = {
+      features: 3,
+      rowsPerTree: oracle.psi,
+      trees: oracle.trees.map((tree) => ({
+        feature: Int32Array.from(tree.feature),
+        threshold: Float64Array.from(tree.threshold),
+        left: Int32Array.from(tree.left),
+        right: Int32Array.from(tree.right),
+        samples: Uint32Array.from(tree.n),
+      })),
+    };
+    expect(oracle.X.length).toBe(200);
+    oracle.X.forEach((row, i) => {
+      expect(Math.abs(-isolationScore(forest, row) - (oracle.score_samples[i] as number))).toBeLessThan(1e-12);
+    });
+  });
+
+  test('c(n) at its fixed points', () => {
+    expect([0, 1, 2].map(averagePathLength)).toEqual([0, 0, 1]);
+    expect(averagePathLength(256)).toBeCloseTo(10.244770920119917, 12);
+  });
+
+  test('an own fit ranks an outlier first, and the same seed gives the same trees', () => {
+    const random = new Random(3);
+    const rows = Float64Array.from({ length: 3000 }, () => random.float());
+    const forest = fitIsolationForest(rows, 3, new Random(9));
+    const again = fitIsolationForest(rows, 3, new Random(9));
+    expect(again).toEqual(forest);
+    const inlier = isolationScore(forest, [0.5, 0.5, 0.5]);
+    const outlier = isolationScore(forest, [5, 5, -5]);
+    expect(outlier).toBeGreaterThan(0.65);
+    expect(inlier).toBeLessThan(0.5);
+  });
+
+  test('all-constant data has one leaf a tree and one score for everything', () => {
+    const forest = fitIsolationForest(new Float64Array(600).fill(4), 2, new Random(1), { trees: 5, rowsPerTree: 64 });
+    expect(forest.trees.every((tree) => tree.feature.length === 1)).toBe(true);
+    expect(isolationScore(forest, [4, 4])).toBe(isolationScore(forest, [9, -9]));
+    expect(isolationScore(forest, [4, 4])).toBeCloseTo(0.5, 12);
+  });
+});
+
+interface ShapOracle {
+  readonly cases: readonly {
+    readonly d: number;
+    readonly max_samples: number;
+    readonly X: number[][];
+    readonly expected_value: number;
+    readonly shap_values: number[][];
+    readonly trees: readonly {
+      children_left: number[];
+      children_right: number[];
+      feature: number[];
+      threshold: number[];
+      n_node_samples: number[];
+    }[];
+  }[];
+}
+
+test('TreeSHAP agrees with shap to 1e-9 and adds up', () => {
+  const oracle = readOracle<ShapOracle>('tree-shap.json.gz');
+  for (const one of oracle.cases) {
+    const forest: IsolationForest = {
+      features: one.d,
+      rowsPerTree: one.max_samples,
+      trees: one.trees.map((tree) => ({
+        feature: Int32Array.from(tree.feature),
+        threshold: Float64Array.from(tree.threshold),
+        left: Int32Array.from(tree.children_left),
+        right: Int32Array.from(tree.children_right),
+        samples: Uint32Array.from(tree.n_node_samples),
+      })),
+    };
+    one.X.forEach((row, i) => {
+      const { values, base } = treeShap(forest, row);
+      expect(Math.abs(base - one.expected_value)).toBeLessThan(1e-9);
+      (one.shap_values[i] as number[]).forEach((value, j) => {
+        expect(Math.abs((values[j] as number) - value)).toBeLessThan(1e-9);
+      });
+      const mean = forest.trees.reduce((sum, tree) => sum + pathLength(tree, row), 0) / forest.trees.length;
+      expect(values.reduce((a, b) => a + b, base)).toBeCloseTo(mean, 9);
+    });
+  }
+});
