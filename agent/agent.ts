@@ -1,3 +1,5 @@
+import type { SampleMeta } from '../collector/sampler.ts';
+import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
 import { runToEnd, type Stepwise } from '../core/features.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
@@ -5,8 +7,6 @@ import type { Model } from '../core/model.ts';
 import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
-import type { SampleMeta } from '../collector/sampler.ts';
-import type { Clock, Source } from '../collector/source.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import { type Delivery, messageOf } from './delivery.ts';
@@ -94,7 +94,10 @@ export class Agent {
       this.#adopt(loaded, (watcher) => {
         if (state !== null) watcher.restore(state, loaded.sha256);
       });
-      log('info', 'model.loaded', { name: loaded.model.provenance.name, version: loaded.model.provenance.version });
+      log('info', 'model.loaded', {
+        name: loaded.model.provenance.name,
+        version: loaded.model.provenance.version,
+      });
     }
     this.#commit([this.#lifecycleEvent('started')]);
     for (const delivery of this.#deps.deliveries) delivery.wake();
@@ -339,7 +342,8 @@ export class Agent {
           severity: null,
           timeMs: nowMs,
           subject: null,
-          data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: summary }),
+          data: (sequence) =>
+            JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: summary }),
         },
       ]);
     } catch (error) {
@@ -415,7 +419,10 @@ export class Agent {
         gaps: this.counters.gaps,
         notStored: this.counters.notStored,
         databaseBytes: this.#deps.store.bytes(),
-        pending: this.#deps.deliveries.reduce((sum, d) => sum + this.#deps.store.outbox(d.sink.name).pending, 0),
+        pending: this.#deps.deliveries.reduce(
+          (sum, d) => sum + this.#deps.store.outbox(d.sink.name).pending,
+          0,
+        ),
       },
     });
     for (const { sink } of this.#deps.deliveries) sink.telemetry({ timeMs: now, payload });
@@ -458,7 +465,12 @@ export class Agent {
       incident: watcher?.incident.standing ?? null,
       budget: config.budget,
       counters: this.counters,
-      store: { epoch: store.epoch, epochReason: store.epochReason, bytes: store.bytes(), samples: store.sampleCount() },
+      store: {
+        epoch: store.epoch,
+        epochReason: store.epochReason,
+        bytes: store.bytes(),
+        samples: store.sampleCount(),
+      },
       sinks: deliveries.map(({ sink, delivered, poisoned }) => ({
         ...sink.status(),
         delivered,

@@ -82,7 +82,8 @@ export class Delivery {
     for (const [i, event] of events.entries()) {
       const settlement = settlements[i] ?? { outcome: 'retry', reason: 'not settled by the sink' };
       if (settlement.outcome === 'delivered') delivered.push(event.sequence);
-      else if (settlement.outcome === 'poison') poisoned.push({ sequence: event.sequence, reason: settlement.reason });
+      else if (settlement.outcome === 'poison')
+        poisoned.push({ sequence: event.sequence, reason: settlement.reason });
       else retry = settlement.reason;
     }
     store.settle(this.sink.name, delivered, poisoned);

@@ -10,7 +10,9 @@ export function hostIdFrom(machineId: string | null, site: string): string | nul
   return createHash('sha256').update(`edgewood\0${site}\0${machineId}`).digest('hex').slice(0, 16);
 }
 
-export function readMachineId(paths: readonly string[] = ['/etc/machine-id', '/var/lib/dbus/machine-id']): string | null {
+export function readMachineId(
+  paths: readonly string[] = ['/etc/machine-id', '/var/lib/dbus/machine-id'],
+): string | null {
   for (const path of paths) {
     try {
       const id = readFileSync(path, 'utf8').trim();

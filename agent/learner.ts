@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Stepwise } from '../core/features.ts';
-import { DEFAULT_BUDGET, type Budget, type Model } from '../core/model.ts';
+import { type Budget, DEFAULT_BUDGET, type Model } from '../core/model.ts';
 import type { MetricSchema } from '../core/sample.ts';
 import { TRAINING_DEFAULTS, trainModel, usableMetrics } from '../core/train.ts';
 import { SAMPLE_EXCLUDED, SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
@@ -100,7 +100,8 @@ export function* fitFromStore(request: FitRequest): Stepwise<Model | null> {
   const rows = request.store.lastSamples(MAX_TRAINING_ROWS);
   yield;
   const inIncident = rows.filter((row) => (row.flags & SAMPLE_IN_INCIDENT) !== 0).length;
-  const leaveOut = inIncident <= INCIDENT_SHARE * rows.length ? SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED : SAMPLE_EXCLUDED;
+  const leaveOut =
+    inIncident <= INCIDENT_SHARE * rows.length ? SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED : SAMPLE_EXCLUDED;
   const columns = request.schema.map(() => new Float64Array(rows.length));
   const digest = createHash('sha256');
   let used = 0;

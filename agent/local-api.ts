@@ -83,7 +83,10 @@ export class LocalApi {
         reply({ ok: true, result: null });
         return;
       }
-      const handler = typeof method === 'string' && Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
+      const handler =
+        typeof method === 'string' && Object.hasOwn(this.#handlers, method)
+          ? this.#handlers[method]
+          : undefined;
       if (handler === undefined) throw new Error(`unknown method ${JSON.stringify(method)}`);
       reply({ ok: true, result: handler(request as Record<string, unknown>) });
     } catch (error) {
@@ -130,7 +133,11 @@ export async function* converse(path: string, request: object, timeoutMs = 5000)
       socket.setTimeout(0);
       buffered += chunk as string;
       for (let end = buffered.indexOf('\n'); end >= 0; end = buffered.indexOf('\n')) {
-        const answer = JSON.parse(buffered.slice(0, end)) as { ok?: boolean; result?: unknown; error?: string };
+        const answer = JSON.parse(buffered.slice(0, end)) as {
+          ok?: boolean;
+          result?: unknown;
+          error?: string;
+        };
         buffered = buffered.slice(end + 1);
         if (first) {
           first = false;

@@ -20,7 +20,9 @@ export function createLog(options: LogOptions): Log {
     if (RANK[level] < RANK[options.level]) return;
     const at = new Date(options.nowMs()).toISOString();
     options.write(
-      options.pretty ? pretty(at, level, event, fields, options.colour) : `${JSON.stringify({ at, level, event, ...fields })}\n`,
+      options.pretty
+        ? pretty(at, level, event, fields, options.colour)
+        : `${JSON.stringify({ at, level, event, ...fields })}\n`,
     );
   };
 }
@@ -35,7 +37,8 @@ function pretty(at: string, level: Level, event: string, fields: Fields, colour:
 
 /** Text from elsewhere, safe on a terminal: control characters are shown, not obeyed. */
 export function printable(text: string | undefined): string {
-  return (text ?? '').replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (c) =>
-    `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return (text ?? '').replace(
+    /[\p{Cc}\p{Bidi_Control}]/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createSource } from '../collector/create.ts';
 import { systemClock } from '../collector/clock.ts';
+import { createSource } from '../collector/create.ts';
 import { Sampler } from '../collector/sampler.ts';
 import { type Source, SourceError } from '../collector/source.ts';
 import type { AlertData } from '../core/protocol/events.ts';
@@ -24,8 +24,8 @@ const REPLAY_DRAIN_MS = 60_000;
 export interface RunningAgent {
   /** Resolves when the source has ended or a stop was requested. */
   readonly ended: Promise<void>;
-  /** The loop ended by an error, already logged. */
-  readonly failed: boolean;
+  /** Why the loop ended, where it was not the end of the source or a stop; already logged. */
+  readonly failure: 'input' | 'bug' | null;
   requestStop(): void;
   /** Delivers what it can within its deadline, and closes everything. */
   stop(): Promise<void>;
@@ -146,14 +146,13 @@ function drive(
 ): RunningAgent {
   const abort = new AbortController();
   const sampler = new Sampler(source, { intervalMs: config.intervalMs });
-  let failed = false;
+  let failure: RunningAgent['failure'] = null;
   const stopNights = scheduleNights(config, source, agent);
   const ended = sampler
     .run((sample, meta) => agent.onSample(sample, meta), abort.signal)
     .catch((error: unknown) => {
-      failed = !(error instanceof SourceError);
+      failure = error instanceof SourceError ? 'input' : 'bug';
       log('error', 'sampler.failed', { error: messageOf(error) });
-      if (!failed) process.exitCode = 2;
     });
   let stopping: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
@@ -177,8 +176,8 @@ function drive(
   };
   return {
     ended,
-    get failed() {
-      return failed;
+    get failure() {
+      return failure;
     },
     requestStop: () => abort.abort(),
     stop: () => {

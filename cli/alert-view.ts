@@ -1,6 +1,6 @@
+import { printable } from '../agent/log.ts';
 import type { AlertData } from '../core/protocol/events.ts';
 import { formatDuration, formatRange, formatValue } from '../core/words.ts';
-import { printable } from '../agent/log.ts';
 
 /** Alerts for people. What came from a host is data: control characters are shown, not obeyed. */
 
@@ -27,11 +27,27 @@ export function alertPage(alert: AlertData, colour: boolean): string {
   };
   row('incident', printable(alert.incidentId));
   row('host', `${printable(alert.host.name)} (${printable(alert.host.id)})${labelText(alert.host.labels)}`);
-  row('state', `${alert.state}, opened ${alert.openedAt}${alert.resolvedAt === null ? '' : `, resolved ${alert.resolvedAt}`}, ${formatDuration(alert.durationMs)}, ${alert.sampleCount} samples over the threshold`);
-  row('severity', `${alert.severity}: ${rarity(alert)}${alert.provisional ? ' (provisional: the history is still short)' : ''}`);
-  row('trigger', `${alert.trigger}: ${alert.triggerValue.toFixed(2)}, threshold ${alert.threshold.toFixed(2)} (warning ${alert.thresholds.warning.toFixed(2)}, critical ${alert.thresholds.critical.toFixed(2)})`);
-  if (alert.score !== null) row('score', `${alert.score.toFixed(3)}, higher than ${(alert.percentile ?? 0).toFixed(1)} % of the training time`);
-  row('model', `${printable(alert.model.name)} ${printable(alert.model.version)}, trained ${alert.model.trainedFrom} to ${alert.model.trainedTo}`);
+  row(
+    'state',
+    `${alert.state}, opened ${alert.openedAt}${alert.resolvedAt === null ? '' : `, resolved ${alert.resolvedAt}`}, ${formatDuration(alert.durationMs)}, ${alert.sampleCount} samples over the threshold`,
+  );
+  row(
+    'severity',
+    `${alert.severity}: ${rarity(alert)}${alert.provisional ? ' (provisional: the history is still short)' : ''}`,
+  );
+  row(
+    'trigger',
+    `${alert.trigger}: ${alert.triggerValue.toFixed(2)}, threshold ${alert.threshold.toFixed(2)} (warning ${alert.thresholds.warning.toFixed(2)}, critical ${alert.thresholds.critical.toFixed(2)})`,
+  );
+  if (alert.score !== null)
+    row(
+      'score',
+      `${alert.score.toFixed(3)}, higher than ${(alert.percentile ?? 0).toFixed(1)} % of the training time`,
+    );
+  row(
+    'model',
+    `${printable(alert.model.name)} ${printable(alert.model.version)}, trained ${alert.model.trainedFrom} to ${alert.model.trainedTo}`,
+  );
   lines.push('');
   const shares = new Map(alert.explanation.top.map((entry) => [entry.feature, entry.share]));
   const features = [...alert.features].sort((a, b) => (shares.get(b.name) ?? 0) - (shares.get(a.name) ?? 0));
@@ -48,11 +64,17 @@ export function alertPage(alert: AlertData, colour: boolean): string {
 
 const labelText = (labels: Readonly<Record<string, string>>): string => {
   const entries = Object.entries(labels);
-  return entries.length === 0 ? '' : ` ${entries.map(([k, v]) => `${printable(k)}=${printable(v)}`).join(',')}`;
+  return entries.length === 0
+    ? ''
+    : ` ${entries.map(([k, v]) => `${printable(k)}=${printable(v)}`).join(',')}`;
 };
 
 function rarity(alert: AlertData): string {
-  const perDay = { info: alert.budget.infoPerDay, warning: alert.budget.warningPerDay, critical: alert.budget.criticalPerDay }[alert.severity];
+  const perDay = {
+    info: alert.budget.infoPerDay,
+    warning: alert.budget.warningPerDay,
+    critical: alert.budget.criticalPerDay,
+  }[alert.severity];
   return `at most about ${formatRate(perDay)}`;
 }
 

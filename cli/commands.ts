@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { type Command, command, group } from './command.ts';
 
-const local = <T,>(yargs: Argv<T>) =>
+const local = <T>(yargs: Argv<T>) =>
   yargs
     .option('socket', { type: 'string', describe: "The agent's socket" })
     .option('state-dir', { type: 'string', describe: "The agent's state directory, where its socket lies" })
@@ -13,13 +13,16 @@ const alerts = (action: 'tail' | 'list' | 'show', describe: string, example: str
     describe,
     builder: (yargs) =>
       local(yargs)
-        .option('limit', { type: 'number', describe: 'How many incidents, newest first', hidden: action !== 'list' })
+        .option('limit', {
+          type: 'number',
+          describe: 'How many incidents, newest first',
+          hidden: action !== 'list',
+        })
         .positional('id', { type: 'string', describe: 'Incident, or the first characters of its id' })
         .option('action', { type: 'string', default: action as string, hidden: true })
         .example(`$0 alerts ${example}`, describe),
     load: () => import('./commands/alerts.ts'),
   });
-
 
 /** Every command, in the order in which `--help` lists them. */
 export const COMMANDS: readonly Command[] = [
@@ -31,9 +34,15 @@ export const COMMANDS: readonly Command[] = [
         .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
         .option('state-dir', { type: 'string', describe: 'Database, models and socket' })
         .option('interval', { type: 'string', describe: 'Time between two samples, e.g. 5s' })
-        .option('source', { type: 'string', describe: 'auto, procfs, systeminformation or replay:FILE[,FILE]' })
+        .option('source', {
+          type: 'string',
+          describe: 'auto, procfs, systeminformation or replay:FILE[,FILE]',
+        })
         .option('pace', { type: 'string', describe: 'Replay: realtime or max' })
-        .option('mqtt', { type: 'string', describe: 'Broker, e.g. mqtts://broker:8883 (user and password: EDGEWOOD_MQTT_…_FILE)' })
+        .option('mqtt', {
+          type: 'string',
+          describe: 'Broker, e.g. mqtts://broker:8883 (user and password: EDGEWOOD_MQTT_…_FILE)',
+        })
         .option('stdout', { type: 'boolean', default: false, describe: 'Print events as NDJSON' })
         .option('site', { type: 'string', describe: 'Site of this host, part of every topic' })
         .option('labels', { type: 'string', describe: 'NAME=VALUE[,NAME=VALUE], carried by every alert' })
@@ -42,7 +51,10 @@ export const COMMANDS: readonly Command[] = [
         .option('log-level', { type: 'string', describe: 'debug, info, warning or error' })
         .option('log-format', { type: 'string', describe: 'auto, json or pretty' })
         .example('$0 agent --mqtt mqtt://broker:1883 --labels role=web', 'Watch this host, alert over MQTT')
-        .example('$0 agent --source replay:week.csv.gz --pace max --stdout', 'What would have been said last week?'),
+        .example(
+          '$0 agent --source replay:week.csv.gz --pace max --stdout',
+          'What would have been said last week?',
+        ),
     load: () => import('./commands/agent.ts'),
   }),
   command({

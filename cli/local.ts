@@ -30,7 +30,10 @@ export function unreachable(path: string, error: unknown): UserError {
     );
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new UserError(`${path} is not open to this user; run as root or as a member of the agent's group.`, Exit.unreachable);
+    return new UserError(
+      `${path} is not open to this user; run as root or as a member of the agent's group.`,
+      Exit.unreachable,
+    );
   }
   return new UserError(`${path}: ${message}`, Exit.unreachable);
 }

@@ -1,7 +1,7 @@
 import { ForestRelative } from './forest-relative.ts';
 import type { Model, SeverityThresholds } from './model.ts';
 import type { TriggerName } from './protocol/events.ts';
-import { SurpriseStream, type SurpriseState } from './surprise.ts';
+import { type SurpriseState, SurpriseStream } from './surprise.ts';
 
 /**
  * The alarm channel: what the incident reducer decides by. Two triggers share the alert budget (surprise, and the
@@ -56,7 +56,11 @@ export class AlarmChannel {
     this.#away = new Uint32Array(metrics);
     this.#last = new Float64Array(metrics).fill(Number.NaN);
     this.#runs = new Uint32Array(metrics);
-    const reading = (name: TriggerName, thresholds: SeverityThresholds, repeats: boolean): TriggerReading => ({
+    const reading = (
+      name: TriggerName,
+      thresholds: SeverityThresholds,
+      repeats: boolean,
+    ): TriggerReading => ({
       name,
       value: 0,
       thresholds,

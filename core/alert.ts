@@ -1,7 +1,7 @@
-import { quantileSorted } from './math.ts';
-import { REFERENCE_QUANTILES, type Model } from './model.ts';
-import type { AlertData, Explanation, FeatureReport, Sequence } from './protocol/events.ts';
 import type { Transition } from './incident.ts';
+import { quantileSorted } from './math.ts';
+import { type Model, REFERENCE_QUANTILES } from './model.ts';
+import type { AlertData, Explanation, FeatureReport, Sequence } from './protocol/events.ts';
 import type { Watcher } from './watcher.ts';
 import { explainInWords } from './words.ts';
 
@@ -32,7 +32,9 @@ export function alertData(
 ): AlertData {
   const { incident, state } = transition;
   const { model } = watcher;
-  const reading = watcher.alarm.readings.find((r) => r.name === (transition.reading?.name ?? incident.trigger));
+  const reading = watcher.alarm.readings.find(
+    (r) => r.name === (transition.reading?.name ?? incident.trigger),
+  );
   const thresholds = reading?.thresholds ?? model.thresholds.surprise;
   const features = featureReports(watcher);
   const score = watcher.lastScores.at(-1) ?? Number.NaN;

@@ -1,4 +1,4 @@
-import { ln, exp } from './math.ts';
+import { exp, ln } from './math.ts';
 
 /**
  * Thresholds from an alert budget. A notification is the beginning of an episode (flags merged over gaps of at
@@ -10,7 +10,11 @@ export interface NotificationRule {
 }
 
 /** Notifications that the flagged positions (ascending sample numbers) give. */
-export function countNotifications(positions: ArrayLike<number>, count: number, rule: NotificationRule): number {
+export function countNotifications(
+  positions: ArrayLike<number>,
+  count: number,
+  rule: NotificationRule,
+): number {
   let notifications = 0;
   let last = Number.NEGATIVE_INFINITY;
   let notified = Number.NEGATIVE_INFINITY;
@@ -36,7 +40,9 @@ function descend(
   const order = new Uint32Array(values.length);
   let finite = 0;
   for (let i = 0; i < values.length; i++) if (Number.isFinite(values[i])) order[finite++] = i;
-  const byValue = order.subarray(0, finite).sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+  const byValue = order
+    .subarray(0, finite)
+    .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
   const flagged: number[] = Array.from(also);
   let k = 0;
   while (k < byValue.length) {

@@ -192,7 +192,8 @@ export function* forEachFeatureRow(
   const stream = new FeatureStream(statistics);
   const sample = new Float64Array(metrics);
   for (let row = 0; row < rows; row++) {
-    for (let metric = 0; metric < metrics; metric++) sample[metric] = (columns[metric] as Float64Array)[row] as number;
+    for (let metric = 0; metric < metrics; metric++)
+      sample[metric] = (columns[metric] as Float64Array)[row] as number;
     visit(stream.update(sample), row, sample);
     if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield;
   }

@@ -1,6 +1,6 @@
 import { exp } from './math.ts';
 import type { SeverityThresholds } from './model.ts';
-import { SEVERITIES, type IncidentState, type Severity, type TriggerName } from './protocol/events.ts';
+import { type IncidentState, SEVERITIES, type Severity, type TriggerName } from './protocol/events.ts';
 
 /**
  * From trigger readings to few incidents: a pure reducer. finite data -> warm-up and maintenance gates -> a trigger
@@ -136,7 +136,9 @@ export function reduceIncident(
   const aged = { ...state, guard: Math.max(0, state.guard - relief), lastTimeMs: timeMs };
   if (!observation.usable) return { state: aged, transition: null };
   if (observation.gate !== 'open') return gated(aged, observation, settings);
-  return aged.standing === null ? calm(aged, observation, settings, newId) : standing(aged, aged.standing, observation, settings);
+  return aged.standing === null
+    ? calm(aged, observation, settings, newId)
+    : standing(aged, aged.standing, observation, settings);
 }
 
 /** Behind a gate nothing opens; what stands only runs out. */
@@ -229,7 +231,8 @@ function quiet(
   const lingering =
     observation.gate === 'open' && strongest(observation.readings, settings.clearFactor) !== null;
   const next = { ...incident, quietSamples: lingering ? incident.quietSamples : incident.quietSamples + 1 };
-  if (next.quietSamples <= settings.mergeSamples) return { state: { ...state, standing: next }, transition: null };
+  if (next.quietSamples <= settings.mergeSamples)
+    return { state: { ...state, standing: next }, transition: null };
   return {
     state: { ...state, standing: null, recent: [], coolUntilMs: observation.timeMs + settings.coolDownMs },
     transition: { state: 'resolved', incident: next, reading: null, atMs: observation.timeMs },

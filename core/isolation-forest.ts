@@ -1,5 +1,5 @@
-import { averagePathLength } from './metric-forests.ts';
 import { exp } from './math.ts';
+import { averagePathLength } from './metric-forests.ts';
 import type { Random } from './random.ts';
 
 /**
@@ -105,7 +105,8 @@ function growTree(
     if (members.length <= 1 || depth >= depthLimit) return node;
     const split = chooseSplit(rows, features, members, random);
     if (split === null) return node;
-    const goesLeft = (row: number): boolean => (rows[row * features + split.feature] as number) <= split.threshold;
+    const goesLeft = (row: number): boolean =>
+      (rows[row * features + split.feature] as number) <= split.threshold;
     feature[node] = split.feature;
     threshold[node] = split.threshold;
     left[node] = grow(members.filter(goesLeft), depth + 1);

@@ -3,7 +3,7 @@
  * Math.log or Math.exp, so whatever decides a score, a threshold or a fit uses these. Error below 2 ulp.
  */
 
-const LN2_HIGH = 0.693147180369123816490;
+const LN2_HIGH = 0.69314718036912381649;
 const LN2_LOW = 1.90821492927058770002e-10;
 const bits = new DataView(new ArrayBuffer(8));
 

@@ -10,7 +10,12 @@ import {
 } from './features.ts';
 import { ForestRelative } from './forest-relative.ts';
 import { quantileSorted, sortedFinite } from './math.ts';
-import { FOREST_DEFAULTS, fitMetricForests, type ForestOptions, MetricForestsScorer } from './metric-forests.ts';
+import {
+  FOREST_DEFAULTS,
+  type ForestOptions,
+  fitMetricForests,
+  MetricForestsScorer,
+} from './metric-forests.ts';
 import {
   type Budget,
   DEFAULT_BUDGET,

@@ -14,7 +14,10 @@ interface PathEntry {
   weight: number;
 }
 
-export function treeShap(forest: IsolationForest, row: ArrayLike<number>): { values: Float64Array; base: number } {
+export function treeShap(
+  forest: IsolationForest,
+  row: ArrayLike<number>,
+): { values: Float64Array; base: number } {
   const values = new Float64Array(forest.features);
   let base = 0;
   for (const tree of forest.trees) {

@@ -1,5 +1,5 @@
 import { AlarmChannel, type AlarmState } from './alarm.ts';
-import { MetricForestsDetector, type Detector } from './detector.ts';
+import { type Detector, MetricForestsDetector } from './detector.ts';
 import {
   INITIAL_INCIDENT_STATE,
   type IncidentReducerState,
@@ -57,7 +57,9 @@ export class Watcher {
     this.alarm = new AlarmChannel(model);
     this.values = new Float64Array(model.schema.length);
     this.deviations = new Float64Array(model.schema.length);
-    this.#positions = Int32Array.from(model.schema, (m) => schema.findIndex((other) => other.name === m.name));
+    this.#positions = Int32Array.from(model.schema, (m) =>
+      schema.findIndex((other) => other.name === m.name),
+    );
   }
 
   get incident(): IncidentReducerState {

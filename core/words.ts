@@ -60,7 +60,8 @@ export interface Finding {
 export function explainInWords(finding: Finding): string {
   const { state, trigger, top } = finding;
   if (state === 'resolved') return `Back to normal after ${formatDuration(finding.durationMs)}.`;
-  if (state === 'invalidated') return 'Ended unwatched: the agent was away, so when it really ended is not known.';
+  if (state === 'invalidated')
+    return 'Ended unwatched: the agent was away, so when it really ended is not known.';
   const named = top.slice(0, 2).map(({ feature, share }) => ({
     share: Math.round(share * 100),
     text: describe(feature, finding),
@@ -69,7 +70,8 @@ export function explainInWords(finding: Finding): string {
   }));
   const first = named[0];
   if (first === undefined) return 'Unusual as a whole; no single metric stands out.';
-  if (trigger === 'stuck') return `${first.label} stands still at ${formatValue(first.report?.value ?? null, first.report?.unit ?? '')}: the sensor may be stuck.`;
+  if (trigger === 'stuck')
+    return `${first.label} stands still at ${formatValue(first.report?.value ?? null, first.report?.unit ?? '')}: the sensor may be stuck.`;
   if (trigger === 'constant') return `${first.text}: it never moved in training.`;
   const how = trigger === 'surprise' ? 'A sudden change' : 'An unusual state';
   const second = named[1];

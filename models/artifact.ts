@@ -167,7 +167,10 @@ function checkEnvelope(input: Uint8Array): Buffer {
     input.byteOffset % 8 === 0 && Buffer.isBuffer(input) ? input : Buffer.from(Uint8Array.from(input).buffer);
   const version = bytes.readUInt32LE(8);
   if (version > FORMAT_VERSION) {
-    throw new ArtifactError('newerFormat', `format version ${version}, this edgewood reads up to ${FORMAT_VERSION}`);
+    throw new ArtifactError(
+      'newerFormat',
+      `format version ${version}, this edgewood reads up to ${FORMAT_VERSION}`,
+    );
   }
   if (version < 1) throw new ArtifactError('badHeader', 'format version 0');
   const body = bytes.subarray(0, bytes.length - DIGEST_BYTES);
@@ -195,7 +198,8 @@ function readHeader(bytes: Buffer): Header {
 
 const isRecord = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && !Array.isArray(x);
-const isCount = (x: unknown, most: number): x is number => Number.isInteger(x) && Number(x) > 0 && Number(x) <= most;
+const isCount = (x: unknown, most: number): x is number =>
+  Number.isInteger(x) && Number(x) > 0 && Number(x) <= most;
 const allNumbers = (x: unknown, keys: readonly string[]): boolean =>
   isRecord(x) && keys.every((key) => Number.isFinite(x[key]));
 
@@ -204,7 +208,8 @@ function headerFault(h: unknown): string | null {
   if (!isRecord(h)) return 'the header is not an object';
   if (h['detector'] !== 'metric-forests') return `unknown detector ${JSON.stringify(h['detector'])}`;
   const schema = h['schema'];
-  if (!Array.isArray(schema) || !isCount(schema.length, MAX_METRICS)) return 'schema: 1 to 1024 metrics expected';
+  if (!Array.isArray(schema) || !isCount(schema.length, MAX_METRICS))
+    return 'schema: 1 to 1024 metrics expected';
   const names = new Set<unknown>();
   for (const metric of schema) {
     if (!isRecord(metric) || typeof metric['name'] !== 'string' || typeof metric['unit'] !== 'string') {
@@ -216,7 +221,8 @@ function headerFault(h: unknown): string | null {
     if (names.has(metric['name'])) return `schema: metric ${JSON.stringify(metric['name'])} twice`;
     names.add(metric['name']);
   }
-  if (!allNumbers(h['budget'], ['infoPerDay', 'warningPerDay', 'criticalPerDay'])) return 'budget: three numbers expected';
+  if (!allNumbers(h['budget'], ['infoPerDay', 'warningPerDay', 'criticalPerDay']))
+    return 'budget: three numbers expected';
   const thresholds = h['thresholds'];
   for (const trigger of ['surprise', 'forest']) {
     if (!isRecord(thresholds) || !allNumbers(thresholds[trigger], ['info', 'warning', 'critical'])) {
@@ -280,7 +286,8 @@ function take<T extends Numbers>(
   type: abstract new (...args: never[]) => T,
 ): T {
   const array = arrays.get(name);
-  if (!(array instanceof type)) throw new ArtifactError('badArray', `array "${name}" is missing or of another kind`);
+  if (!(array instanceof type))
+    throw new ArtifactError('badArray', `array "${name}" is missing or of another kind`);
   if (array.length !== length) {
     throw new ArtifactError('badArray', `array "${name}" has ${array.length} entries, ${length} expected`);
   }
@@ -306,7 +313,8 @@ function checkNumbers(model: Model): void {
 /** Every walk must end inside its own tree: children come after their parent, and before the next tree. */
 function checkTrees(model: Model): void {
   const { nodes, roots, rowsPerTree } = model.forests;
-  if (nodes.length % NODE_BYTES !== 0) throw new ArtifactError('badTree', 'nodes do not come in tens of bytes');
+  if (nodes.length % NODE_BYTES !== 0)
+    throw new ArtifactError('badTree', 'nodes do not come in tens of bytes');
   const count = nodes.length / NODE_BYTES;
   for (let tree = 0; tree < roots.length; tree++) {
     const first = roots[tree] as number;
@@ -332,4 +340,3 @@ function checkTrees(model: Model): void {
     }
   }
 }
-

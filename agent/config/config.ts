@@ -61,7 +61,10 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
   for (const key of KEYS) if (key.default !== undefined) merged.set(key.path, key.parse(key.default));
   for (const layer of layers) for (const [path, value] of layer.values) merged.set(path, value);
   const get = <T>(path: string): T => merged.get(path) as T;
-  const sinks = layers.reduce<readonly SinkConfig[]>((all, layer) => (layer.sinks.length > 0 ? layer.sinks : all), []);
+  const sinks = layers.reduce<readonly SinkConfig[]>(
+    (all, layer) => (layer.sinks.length > 0 ? layer.sinks : all),
+    [],
+  );
   checkSinks(sinks);
   const stateDir = get<string | undefined>('stateDir') ?? defaultStateDir();
   return {
@@ -111,9 +114,13 @@ function checkSinks(sinks: readonly SinkConfig[]): void {
 }
 
 /** /var/lib for root (where systemd's StateDirectory lies too), else below the user's own state folder. */
-export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, uid = process.getuid?.() ?? 1000): string {
+export function defaultStateDir(
+  env: NodeJS.ProcessEnv = process.env,
+  uid = process.getuid?.() ?? 1000,
+): string {
   if (env['STATE_DIRECTORY'] !== undefined && env['STATE_DIRECTORY'] !== '') return env['STATE_DIRECTORY'];
   if (uid === 0) return '/var/lib/edgewood';
-  const state = env['XDG_STATE_HOME'] ?? (env['HOME'] === undefined ? undefined : `${env['HOME']}/.local/state`);
+  const state =
+    env['XDG_STATE_HOME'] ?? (env['HOME'] === undefined ? undefined : `${env['HOME']}/.local/state`);
   return `${state ?? `/tmp/edgewood-${uid}`}/edgewood`.replace(/\/edgewood-(\d+)\/edgewood$/, '/edgewood-$1');
 }

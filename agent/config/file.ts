@@ -10,13 +10,20 @@ export function readConfigFile(path: string): Settings {
   let text: string;
   try {
     const { size } = statSync(path);
-    if (size > MAX_CONFIG_BYTES) throw new ConfigError(`${path}: ${size} bytes; at most ${MAX_CONFIG_BYTES} are read`);
+    if (size > MAX_CONFIG_BYTES)
+      throw new ConfigError(`${path}: ${size} bytes; at most ${MAX_CONFIG_BYTES} are read`);
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     const why =
-      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'not readable by this user' : code === 'EISDIR' ? 'is a folder' : String(code);
+      code === 'ENOENT'
+        ? 'no such file'
+        : code === 'EACCES'
+          ? 'not readable by this user'
+          : code === 'EISDIR'
+            ? 'is a folder'
+            : String(code);
     throw new ConfigError(`${path}: ${why}; expected a YAML file`);
   }
   return parseConfig(text, path);
@@ -24,7 +31,11 @@ export function readConfigFile(path: string): Settings {
 
 export function parseConfig(text: string, path: string): Settings {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, maxAliasCount: 100 } as object);
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    maxAliasCount: 100,
+  } as object);
   const faults: string[] = [];
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -44,7 +55,8 @@ export function parseConfig(text: string, path: string): Settings {
   return { values, sinks };
 }
 
-const firstLine = (message: string): string => (message.split('\n')[0] as string).replace(/ at line \d+, column \d+:?$/, '');
+const firstLine = (message: string): string =>
+  (message.split('\n')[0] as string).replace(/ at line \d+, column \d+:?$/, '');
 
 interface Walk {
   readonly at: (offset: number) => string;
@@ -53,7 +65,12 @@ interface Walk {
   readonly sinks: SinkConfig[];
 }
 
-function walk(map: YAMLMap, prefix: string, context: Walk, put: (path: string, value: unknown) => void): void {
+function walk(
+  map: YAMLMap,
+  prefix: string,
+  context: Walk,
+  put: (path: string, value: unknown) => void,
+): void {
   for (const pair of map.items) {
     const keyNode = pair.key as Node;
     const name = isScalar(keyNode) ? String(keyNode.value) : '';
@@ -66,11 +83,14 @@ function walk(map: YAMLMap, prefix: string, context: Walk, put: (path: string, v
       const parsed = key.parse(raw);
       if (parsed === undefined) {
         const place = value?.range ? context.at(value.range[0]) : where;
-        context.faults.push(`${place}: ${path}: expected ${key.expected}, found ${shorten(JSON.stringify(raw))}`);
+        context.faults.push(
+          `${place}: ${path}: expected ${key.expected}, found ${shorten(JSON.stringify(raw))}`,
+        );
       } else put(path, parsed);
     } else if (path === 'sinks') {
       if (isSeq(value)) for (const item of value.items) readSink(item as Node, context);
-      else context.faults.push(`${where}: sinks: expected a list, each entry beginning with \`- type: mqtt\``);
+      else
+        context.faults.push(`${where}: sinks: expected a list, each entry beginning with \`- type: mqtt\``);
     } else if (KEYS.some((other) => other.path.startsWith(`${path}.`))) {
       if (isMap(value)) walk(value, `${path}.`, context, put);
       else context.faults.push(`${where}: ${path}: expected a map with ${childrenOf(path)}`);
@@ -82,7 +102,9 @@ function walk(map: YAMLMap, prefix: string, context: Walk, put: (path: string, v
 
 function readSink(item: Node, context: Walk): void {
   if (!isMap(item)) {
-    context.faults.push(`${context.at(item.range?.[0] ?? 0)}: sinks: expected \`- type: mqtt\` and its settings`);
+    context.faults.push(
+      `${context.at(item.range?.[0] ?? 0)}: sinks: expected \`- type: mqtt\` and its settings`,
+    );
     return;
   }
   const sink: Record<string, unknown> = {};
@@ -91,7 +113,9 @@ function readSink(item: Node, context: Walk): void {
   });
   if (sink['type'] === undefined) {
     if (!item.has('type')) {
-      context.faults.push(`${context.at(item.range?.[0] ?? 0)}: sinks: \`type\` is missing, expected mqtt or stdout`);
+      context.faults.push(
+        `${context.at(item.range?.[0] ?? 0)}: sinks: \`type\` is missing, expected mqtt or stdout`,
+      );
     }
     return;
   }

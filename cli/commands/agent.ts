@@ -34,22 +34,30 @@ const FLAGS = {
 
 export async function run(args: AgentOptions): Promise<number> {
   useSmallHeap();
-  const { ConfigError, resolveConfig } = await import('../../agent/config/config.ts');
+  const { resolveConfig } = await import('../../agent/config/config.ts');
   const { startAgent } = await import('../../agent/run.ts');
   let config: ReturnType<typeof resolveConfig>;
   try {
     config = resolveConfig([...(await fileSettings(args.config)), await overrides(args)]);
   } catch (error) {
-    if (error instanceof ConfigError) throw new UserError(error.message);
-    throw error;
+    throw asUserError(error);
   }
-  const agent = await startAgent(config, { version: BUILD.version });
+  const agent = await startAgent(config, { version: BUILD.version }).catch((error: unknown) => {
+    throw asUserError(error);
+  });
   const stop = (): void => agent.requestStop();
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   await agent.ended;
   await agent.stop();
-  return agent.failed ? Exit.bug : Exit.done;
+  return agent.failure === null ? Exit.done : agent.failure === 'input' ? Exit.badInput : Exit.bug;
+}
+
+/** What a person can mend: a setting, a directory, a file to replay. */
+const MENDABLE = new Set(['ConfigError', 'SinkConfigurationError', 'StoreUnusableError', 'SourceError']);
+
+function asUserError(error: unknown): unknown {
+  return error instanceof Error && MENDABLE.has(error.name) ? new UserError(error.message) : error;
 }
 
 async function fileSettings(path: string | undefined): Promise<Settings[]> {
@@ -92,7 +100,12 @@ async function overrides(args: AgentOptions): Promise<Settings> {
   const sinks: SinkConfig[] = [];
   const mqtt = given('mqtt');
   if (mqtt !== null) {
-    const url = take('sinks[].url', mqtt.text, mqtt.from, mqtt.text.replace(/\/\/[^@/]*@/, '//***@')) as string;
+    const url = take(
+      'sinks[].url',
+      mqtt.text,
+      mqtt.from,
+      mqtt.text.replace(/\/\/[^@/]*@/, '//***@'),
+    ) as string;
     const variable = (name: string): string | undefined => process.env[`EDGEWOOD_MQTT_${name}`] || undefined;
     const fields = {
       usernameFile: variable('USERNAME_FILE'),

@@ -31,7 +31,11 @@ async function list(path: string, args: AlertsOptions): Promise<number> {
 
 async function show(path: string, args: AlertsOptions): Promise<number> {
   const alert = await askAgent<AlertData | null>(path, { method: 'alert', id: args.id });
-  if (alert === null) throw new UserError(`no incident begins with "${args.id}"; \`edgewood alerts list\` names them`, Exit.checkSaysNo);
+  if (alert === null)
+    throw new UserError(
+      `no incident begins with "${args.id}"; \`edgewood alerts list\` names them`,
+      Exit.checkSaysNo,
+    );
   process.stdout.write(args.json ? `${JSON.stringify(alert)}\n` : `${alertPage(alert, useColour())}\n`);
   return Exit.done;
 }
@@ -42,7 +46,9 @@ async function tail(path: string, args: AlertsOptions): Promise<number> {
     for await (const message of converse(path, { method: 'follow' })) {
       const event = (message as { event?: StoredEvent } | null)?.event;
       if (event === undefined || event.type !== 'edgewood.incident') continue;
-      process.stdout.write(args.json ? `${event.data}\n` : `${alertLine(JSON.parse(event.data) as AlertData, useColour())}\n`);
+      process.stdout.write(
+        args.json ? `${event.data}\n` : `${alertLine(JSON.parse(event.data) as AlertData, useColour())}\n`,
+      );
     }
   } catch (error) {
     throw unreachable(path, error);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir, totalmem, freemem, availableParallelism } from 'node:os';
+import { availableParallelism, freemem, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { isSea } from 'node:sea';
 import { resolveConfig } from '../../agent/config/config.ts';
@@ -84,7 +84,13 @@ export async function run(args: DemoOptions): Promise<number> {
     wake();
   });
   view.tell('A subscriber waits on edgewood/1/demo/a/+/alert/+.');
-  const log = createLog({ level: 'error', pretty: true, colour, nowMs: Date.now, write: (line) => view.tell(line.trimEnd()) });
+  const log = createLog({
+    level: 'error',
+    pretty: true,
+    colour,
+    nowMs: Date.now,
+    write: (line) => view.tell(line.trimEnd()),
+  });
   const agent = await startAgent(config, { version: BUILD.version, log });
   const ticker = setInterval(() => view.show(agent.status() as AgentStatus), INTERVAL_MS);
 
@@ -124,24 +130,38 @@ export async function run(args: DemoOptions): Promise<number> {
   await until(() => false, 4000);
   const before = alerts.length;
   const megabytes = Math.round(Math.min(1024, (freemem() / 1e6) * 0.4, (totalmem() / 1e6) * 0.25));
-  view.tell(`Now a real load for ${args.load} s: all ${availableParallelism()} processors, ${megabytes} MB of memory, about 100 MB/s over loopback.`);
+  view.tell(
+    `Now a real load for ${args.load} s: all ${availableParallelism()} processors, ${megabytes} MB of memory, about 100 MB/s over loopback.`,
+  );
   const entry = isSea() ? [] : [...process.execArgv, process.argv[1] as string];
   const load = (kind: string): ChildProcess =>
-    spawn(process.execPath, [...entry, 'demo-load', kind, '--seconds', String(args.load), '--megabytes', String(megabytes)], {
-      stdio: 'ignore',
-    });
+    spawn(
+      process.execPath,
+      [...entry, 'demo-load', kind, '--seconds', String(args.load), '--megabytes', String(megabytes)],
+      {
+        stdio: 'ignore',
+      },
+    );
   for (let i = 0; i < availableParallelism(); i++) loads.push(load('cpu'));
   loads.push(load('memory'), load('network'));
 
   const opened = (): AlertData | undefined => alerts.slice(before).find((alert) => alert.state === 'opened');
   if (!(await until(() => opened() !== undefined, args.load * 1000 + 10_000))) {
-    return finish(Exit.checkSaysNo, 'The load raised no alert: this host was as busy while it was learned. Try again on a quieter one.');
+    return finish(
+      Exit.checkSaysNo,
+      'The load raised no alert: this host was as busy while it was learned. Try again on a quieter one.',
+    );
   }
   const alert = opened() as AlertData;
-  view.tell(`The subscriber has an alert:\n\n${args.json ? JSON.stringify(alert) : alertPage(alert, colour)}\n`);
+  view.tell(
+    `The subscriber has an alert:\n\n${args.json ? JSON.stringify(alert) : alertPage(alert, colour)}\n`,
+  );
   const resolved = (): AlertData | undefined =>
     alerts.slice(before).find((other) => other.state === 'resolved' && other.incidentId === alert.incidentId);
-  await until(() => loads.every((child) => child.exitCode !== null || child.signalCode !== null), args.load * 1000 + 5000);
+  await until(
+    () => loads.every((child) => child.exitCode !== null || child.signalCode !== null),
+    args.load * 1000 + 5000,
+  );
   endLoads();
   view.tell('The load is over.');
   if (!(await until(() => resolved() !== undefined, LIMIT_MS))) {

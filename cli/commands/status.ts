@@ -1,8 +1,8 @@
-import { formatDuration, formatValue } from '../../core/words.ts';
 import { printable } from '../../agent/log.ts';
+import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
-import { askAgent, socketPath } from '../local.ts';
 import { Exit } from '../errors.ts';
+import { askAgent, socketPath } from '../local.ts';
 
 export interface StatusOptions {
   readonly socket?: string | undefined;
@@ -20,11 +20,24 @@ export interface AgentStatus {
   readonly next: { readonly kind: 'first' | 'widening' | 'nightly' | 'none'; readonly dueMs: number | null };
   readonly fitting: boolean;
   readonly intervalMs: number;
-  readonly source: { readonly kind: string; readonly description: string; readonly faults: Readonly<Record<string, number>> };
-  readonly metrics: readonly { readonly name: string; readonly label: string; readonly unit: string; readonly value: number | null }[];
+  readonly source: {
+    readonly kind: string;
+    readonly description: string;
+    readonly faults: Readonly<Record<string, number>>;
+  };
+  readonly metrics: readonly {
+    readonly name: string;
+    readonly label: string;
+    readonly unit: string;
+    readonly value: number | null;
+  }[];
   readonly sampledAtMs: number | null;
   readonly score: number | null;
-  readonly triggers: readonly { readonly name: string; readonly value: number; readonly thresholds: { readonly info: number } }[];
+  readonly triggers: readonly {
+    readonly name: string;
+    readonly value: number;
+    readonly thresholds: { readonly info: number };
+  }[];
   readonly guard: number;
   readonly model: {
     readonly slot: string;
@@ -35,10 +48,23 @@ export interface AgentStatus {
     readonly trainedTo: string;
     readonly provisional: boolean;
   } | null;
-  readonly incident: { readonly id: string; readonly severity: 'info' | 'warning' | 'critical'; readonly openedAtMs: number } | null;
-  readonly budget: { readonly infoPerDay: number; readonly warningPerDay: number; readonly criticalPerDay: number };
+  readonly incident: {
+    readonly id: string;
+    readonly severity: 'info' | 'warning' | 'critical';
+    readonly openedAtMs: number;
+  } | null;
+  readonly budget: {
+    readonly infoPerDay: number;
+    readonly warningPerDay: number;
+    readonly criticalPerDay: number;
+  };
   readonly counters: Readonly<Record<string, number>>;
-  readonly store: { readonly epoch: string; readonly epochReason: string; readonly bytes: number; readonly samples: number };
+  readonly store: {
+    readonly epoch: string;
+    readonly epochReason: string;
+    readonly bytes: number;
+    readonly samples: number;
+  };
   readonly sinks: readonly {
     readonly name: string;
     readonly kind: string;
@@ -65,7 +91,9 @@ export function stateSentence(status: AgentStatus): string {
   const left = due === null ? '' : formatDuration(Math.max(0, due - (status.sampledAtMs ?? status.nowMs)));
   if (status.fitting) return 'Fitting a model to this host now.';
   if (status.state === 'warming-up') {
-    return due === null ? 'Warming up: waiting for the first sample.' : `Warming up: first model in ${left}, from this host's own history.`;
+    return due === null
+      ? 'Warming up: waiting for the first sample.'
+      : `Warming up: first model in ${left}, from this host's own history.`;
   }
   const next = {
     first: '',
@@ -83,30 +111,56 @@ export function statusPage(status: AgentStatus, colour: boolean): string {
     lines.push(`  ${paint('2', name.padEnd(11), colour)}${text}`);
   };
   const mood = status.state === 'incident' ? '31' : status.state === 'watching' ? '32' : '33';
-  lines.push(`${paint(mood, '●', colour)} ${paint('1', printable(status.host.name), colour)}  ${stateSentence(status)}`);
+  lines.push(
+    `${paint(mood, '●', colour)} ${paint('1', printable(status.host.name), colour)}  ${stateSentence(status)}`,
+  );
   if (status.incident !== null) {
-    row('incident', `${printable(status.incident.id)}, ${status.incident.severity}, for ${formatDuration(status.nowMs - status.incident.openedAtMs)} (edgewood alerts show ${printable(status.incident.id).slice(0, 8)})`);
+    row(
+      'incident',
+      `${printable(status.incident.id)}, ${status.incident.severity}, for ${formatDuration(status.nowMs - status.incident.openedAtMs)} (edgewood alerts show ${printable(status.incident.id).slice(0, 8)})`,
+    );
   }
-  row('agent', `${status.version}, up ${formatDuration(status.nowMs - status.startedMs)}, a sample every ${status.intervalMs / 1000} s, ${status.counters['samples'] ?? 0} so far`);
+  row(
+    'agent',
+    `${status.version}, up ${formatDuration(status.nowMs - status.startedMs)}, a sample every ${status.intervalMs / 1000} s, ${status.counters['samples'] ?? 0} so far`,
+  );
   row('source', `${status.source.kind}: ${printable(status.source.description)}`);
   const faults = Object.entries(status.source.faults);
   if (faults.length > 0) row('faults', faults.map(([name, n]) => `${name} ${n}`).join(', '));
   const model = status.model;
-  row('model', model === null ? 'none yet' : `${printable(model.name)}, ${model.rows} rows, ${model.trainedFrom.slice(0, 16)} to ${model.trainedTo.slice(0, 16)}${model.provisional ? ', thresholds provisional' : ''}`);
-  row('budget', `${formatRate(status.budget.infoPerDay)} info, ${formatRate(status.budget.warningPerDay)} warning, ${formatRate(status.budget.criticalPerDay)} critical; guard x${Math.exp(status.guard).toFixed(2)}`);
+  row(
+    'model',
+    model === null
+      ? 'none yet'
+      : `${printable(model.name)}, ${model.rows} rows, ${model.trainedFrom.slice(0, 16)} to ${model.trainedTo.slice(0, 16)}${model.provisional ? ', thresholds provisional' : ''}`,
+  );
+  row(
+    'budget',
+    `${formatRate(status.budget.infoPerDay)} info, ${formatRate(status.budget.warningPerDay)} warning, ${formatRate(status.budget.criticalPerDay)} critical; guard x${Math.exp(status.guard).toFixed(2)}`,
+  );
   if (status.score !== null) {
-    const readings = status.triggers.slice(0, 2).map((t) => `${t.name} ${t.value.toFixed(2)} of ${t.thresholds.info.toFixed(2)}`);
+    const readings = status.triggers
+      .slice(0, 2)
+      .map((t) => `${t.name} ${t.value.toFixed(2)} of ${t.thresholds.info.toFixed(2)}`);
     row('score', `${status.score.toFixed(3)}; ${readings.join(', ')}`);
   }
-  row('store', `${(status.store.bytes / 1e6).toFixed(1)} MB, ${status.store.samples} samples, epoch ${status.store.epoch} (${status.store.epochReason})`);
+  row(
+    'store',
+    `${(status.store.bytes / 1e6).toFixed(1)} MB, ${status.store.samples} samples, epoch ${status.store.epoch} (${status.store.epochReason})`,
+  );
   for (const sink of status.sinks) {
     const state = sink.connected ? paint('32', 'connected', colour) : paint('31', 'not connected', colour);
-    row('sink', `${printable(sink.name)} ${printable(sink.target)}: ${state}, ${sink.delivered} delivered, ${sink.outbox.pending} waiting${sink.outbox.dropped > 0 ? `, ${sink.outbox.dropped} dropped` : ''}${sink.poisoned > 0 ? `, ${sink.poisoned} refused` : ''}${sink.lastError !== null && !sink.connected ? ` (${printable(sink.lastError)})` : ''}`);
+    row(
+      'sink',
+      `${printable(sink.name)} ${printable(sink.target)}: ${state}, ${sink.delivered} delivered, ${sink.outbox.pending} waiting${sink.outbox.dropped > 0 ? `, ${sink.outbox.dropped} dropped` : ''}${sink.poisoned > 0 ? `, ${sink.poisoned} refused` : ''}${sink.lastError !== null && !sink.connected ? ` (${printable(sink.lastError)})` : ''}`,
+    );
   }
   lines.push('');
   for (const metric of status.metrics) {
-    if (metric.value !== null) lines.push(`  ${printable(metric.name).padEnd(18)}${formatValue(metric.value, metric.unit).padStart(12)}`);
+    if (metric.value !== null)
+      lines.push(
+        `  ${printable(metric.name).padEnd(18)}${formatValue(metric.value, metric.unit).padStart(12)}`,
+      );
   }
   return lines.join('\n');
 }
-

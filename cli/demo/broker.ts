@@ -1,4 +1,4 @@
-import { createServer, connect as connectTcp } from 'node:net';
+import { connect as connectTcp, createServer } from 'node:net';
 import { Aedes } from 'aedes';
 import mqtt from 'mqtt';
 import type { AlertData } from '../../core/protocol/events.ts';

@@ -1,5 +1,5 @@
-import { formatValue } from '../../core/words.ts';
 import { printable } from '../../agent/log.ts';
+import { formatValue } from '../../core/words.ts';
 import { paint } from '../alert-view.ts';
 import { type AgentStatus, stateSentence } from '../commands/status.ts';
 
@@ -58,21 +58,26 @@ export class DemoView {
 
   #surprise(status: AgentStatus): string {
     const surprise = status.triggers.find((trigger) => trigger.name === 'surprise');
-    return surprise === undefined ? '' : `, surprise ${surprise.value.toFixed(2)} (alert above ${surprise.thresholds.info.toFixed(2)})`;
+    return surprise === undefined
+      ? ''
+      : `, surprise ${surprise.value.toFixed(2)} (alert above ${surprise.thresholds.info.toFixed(2)})`;
   }
 
   #panel(status: AgentStatus): string[] {
     const { colour } = this.#options;
     const lines = ['', `  ${paint('1', printable(status.host.name), colour)}  ${stateSentence(status)}`];
     for (const metric of this.#metrics(status)) {
-      const share = metric.unit === 'percent' ? (metric.value ?? 0) / 100 : Math.log10(1 + (metric.value ?? 0)) / 9;
+      const share =
+        metric.unit === 'percent' ? (metric.value ?? 0) / 100 : Math.log10(1 + (metric.value ?? 0)) / 9;
       lines.push(`  ${metric.label.padEnd(16)}${bar(share)} ${formatValue(metric.value, metric.unit)}`);
     }
     const surprise = status.triggers.find((trigger) => trigger.name === 'surprise');
     if (surprise !== undefined) {
       const ratio = surprise.value / surprise.thresholds.info;
       const code = ratio > 1 ? '31' : ratio > 0.5 ? '33' : '32';
-      lines.push(`  ${'surprise'.padEnd(16)}${paint(code, bar(ratio), colour)} ${surprise.value.toFixed(2)} of ${surprise.thresholds.info.toFixed(2)}`);
+      lines.push(
+        `  ${'surprise'.padEnd(16)}${paint(code, bar(ratio), colour)} ${surprise.value.toFixed(2)} of ${surprise.thresholds.info.toFixed(2)}`,
+      );
     }
     return lines;
   }

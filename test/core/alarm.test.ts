@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AlarmChannel, STUCK_LEAST_SAMPLES } from '../../core/alarm.ts';
 import { countNotifications, positionsOver, thresholdForBudget } from '../../core/calibration.ts';
 import { runToEnd } from '../../core/features.ts';
 import { ForestRelative } from '../../core/forest-relative.ts';
@@ -7,7 +8,6 @@ import { quantileSorted } from '../../core/math.ts';
 import { Random } from '../../core/random.ts';
 import { fitSurprise, SurpriseStream } from '../../core/surprise.ts';
 import { trainModel } from '../../core/train.ts';
-import { AlarmChannel, STUCK_LEAST_SAMPLES } from '../../core/alarm.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
 
 const rule = { mergeSamples: 10, renotifySamples: 60 };
@@ -47,7 +47,11 @@ describe('notifications', () => {
   });
 
   test('nothing to learn from gives a threshold that is finite', () => {
-    for (const values of [new Float64Array(0), new Float64Array(100), new Float64Array(50).fill(Number.NaN)]) {
+    for (const values of [
+      new Float64Array(0),
+      new Float64Array(100),
+      new Float64Array(50).fill(Number.NaN),
+    ]) {
       const { value } = thresholdForBudget(values, 1, 1, rule);
       expect(Number.isFinite(value)).toBe(true);
     }
@@ -126,7 +130,8 @@ describe('rules', () => {
 
   test('a metric that leaves its constant is named after three samples, once a level', () => {
     const channel = new AlarmChannel(model);
-    const swap = (value: number, t: number): number => channel.update([...row(t).slice(0, 3), value], 1)[2]?.value ?? 0;
+    const swap = (value: number, t: number): number =>
+      channel.update([...row(t).slice(0, 3), value], 1)[2]?.value ?? 0;
     expect([0, 1, 2].map((t) => swap(0, t))).toEqual([0, 0, 0]);
     expect(swap(8, 3)).toBe(0);
     expect(swap(8, 4)).toBe(0);

@@ -67,7 +67,11 @@ describe('metric-forests', () => {
   });
 
   test('whatever numbers come, the score is finite', () => {
-    const number = fc.oneof(fc.double(), fc.constant(Number.NaN), fc.double({ min: 0, max: 100, noNaN: true }));
+    const number = fc.oneof(
+      fc.double(),
+      fc.constant(Number.NaN),
+      fc.double({ min: 0, max: 100, noNaN: true }),
+    );
     fc.assert(
       fc.property(fc.array(fc.array(number, { minLength: 4, maxLength: 4 }), { maxLength: 30 }), (rows) => {
         const detector = new MetricForestsDetector(model);
@@ -98,11 +102,16 @@ describe('metric-forests', () => {
 });
 
 test('windows are filled in slot order and hold their length', () => {
-  const stream = new FeatureStream({ windows: { short: 3, long: 3 }, moments: Float64Array.from([0, 1, 0, 1, 0, 1, 0, 1]) });
+  const stream = new FeatureStream({
+    windows: { short: 3, long: 3 },
+    moments: Float64Array.from([0, 1, 0, 1, 0, 1, 0, 1]),
+  });
   const means = [3, 6, 9, 12].map((x) => stream.update([x])[1]);
   expect(means).toEqual([3, 4.5, 6, 9]);
 });
 
 test('metrics that a host does not have are left out', () => {
-  expect(usableMetrics([new Float64Array(4), new Float64Array(4).fill(Number.NaN), new Float64Array(0)])).toEqual([0]);
+  expect(
+    usableMetrics([new Float64Array(4), new Float64Array(4).fill(Number.NaN), new Float64Array(0)]),
+  ).toEqual([0]);
 });

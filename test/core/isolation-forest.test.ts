@@ -12,7 +12,13 @@ import { readOracle } from '../support/oracle.ts';
 
 interface ForestOracle {
   readonly psi: number;
-  readonly trees: readonly { feature: number[]; left: number[]; right: number[]; threshold: number[]; n: number[] }[];
+  readonly trees: readonly {
+    feature: number[];
+    left: number[];
+    right: number[];
+    threshold: number[];
+    n: number[];
+  }[];
   readonly X: number[][];
   readonly score_samples: number[];
 }
@@ -33,7 +39,9 @@ describe('isolation-forest', () => {
     };
     expect(oracle.X.length).toBe(200);
     oracle.X.forEach((row, i) => {
-      expect(Math.abs(-isolationScore(forest, row) - (oracle.score_samples[i] as number))).toBeLessThan(1e-12);
+      expect(Math.abs(-isolationScore(forest, row) - (oracle.score_samples[i] as number))).toBeLessThan(
+        1e-12,
+      );
     });
   });
 
@@ -55,7 +63,10 @@ describe('isolation-forest', () => {
   });
 
   test('all-constant data has one leaf a tree and one score for everything', () => {
-    const forest = fitIsolationForest(new Float64Array(600).fill(4), 2, new Random(1), { trees: 5, rowsPerTree: 64 });
+    const forest = fitIsolationForest(new Float64Array(600).fill(4), 2, new Random(1), {
+      trees: 5,
+      rowsPerTree: 64,
+    });
     expect(forest.trees.every((tree) => tree.feature.length === 1)).toBe(true);
     expect(isolationScore(forest, [4, 4])).toBe(isolationScore(forest, [9, -9]));
     expect(isolationScore(forest, [4, 4])).toBeCloseTo(0.5, 12);

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -74,8 +75,10 @@ describe.skipIf(!existsSync(built))('the packaged executable', () => {
   it('leaves nothing behind where it loaded its addon', () => {
     const temporary = join(work, 'temporary');
     mkdirSync(temporary);
+    const before = statSync(temporary, { bigint: true }).mtimeNs;
     expect(edgewood(['--version'], { env: { TMPDIR: temporary } }).stdout).toMatch(VERSION);
     expect(readdirSync(temporary)).toEqual([]);
+    expect(statSync(temporary, { bigint: true }).mtimeNs, 'it was used').toBeGreaterThan(before);
   });
 
   it('cannot be reached through NODE_OPTIONS', () => {
@@ -111,8 +114,9 @@ describe.skipIf(!existsSync(built))('the packaged executable', () => {
     const open = join(work, 'open');
     mkdirSync(open);
     chmodSync(open, 0o777);
+    const before = statSync(open, { bigint: true }).mtimeNs;
     expect(edgewood(['--version'], { env: { TMPDIR: open } }).stdout).toMatch(VERSION);
-    expect(readdirSync(open)).toEqual([]);
+    expect(statSync(open, { bigint: true }).mtimeNs, 'nothing was ever in it').toBe(before);
   });
 
   it('passes over a TMPDIR that is mounted noexec (needs root to mount)', ({ skip }) => {

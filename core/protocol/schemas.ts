@@ -1,0 +1,194 @@
+import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
+
+/** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
+export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
+
+export type JsonSchema = { readonly [key: string]: unknown };
+
+const text: JsonSchema = { type: 'string' };
+const number: JsonSchema = { type: 'number' };
+const flag: JsonSchema = { type: 'boolean' };
+const count: JsonSchema = { type: 'integer', minimum: 0 };
+const time: JsonSchema = { type: 'string', format: 'date-time' };
+const orNull = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, { type: 'null' }] });
+const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items });
+const choice = (...values: readonly (string | number)[]): JsonSchema => ({ enum: values });
+
+/** An object with exactly these properties, all required but those named. */
+function record(
+  properties: Readonly<Record<string, JsonSchema>>,
+  optional: readonly string[] = [],
+): JsonSchema {
+  return {
+    type: 'object',
+    properties,
+    required: Object.keys(properties).filter((name) => !optional.includes(name)),
+    additionalProperties: false,
+  };
+}
+
+const sequence = record({ epoch: text, n: { type: 'integer', minimum: 1 } });
+const host = record({ id: text, name: text, labels: { type: 'object', additionalProperties: text } });
+const rates = record({ infoPerDay: number, warningPerDay: number, criticalPerDay: number });
+const processUse = {
+  type: 'object',
+  properties: { pid: count, name: text, cpuPercent: orNull(number), memoryBytes: orNull(number) },
+  required: ['pid', 'name'],
+};
+
+const feature = record({
+  name: text,
+  unit: text,
+  value: orNull(number),
+  expectedMedian: orNull(number),
+  expectedLow: orNull(number),
+  expectedHigh: orNull(number),
+  robustDeviation: orNull(number),
+  direction: choice('high', 'low', 'normal', 'missing'),
+  contribution: number,
+  inputs: list(orNull(number)),
+});
+
+const explanation = record({
+  method: text,
+  baseValue: number,
+  explained: number,
+  top: list(
+    record({ feature: text, contribution: number, share: { type: 'number', minimum: 0, maximum: 1 } }),
+  ),
+  sentence: text,
+});
+
+const alert = record({
+  schemaVersion: choice(1),
+  incidentId: text,
+  sequence,
+  host,
+  agentVersion: text,
+  state: choice('opened', 'updated', 'resolved', 'invalidated'),
+  openedAt: time,
+  resolvedAt: orNull(time),
+  durationMs: { type: 'number', minimum: 0 },
+  sampleCount: count,
+  suppressedCount: count,
+  provisional: flag,
+  sampledAt: time,
+  publishedAt: orNull(time),
+  replayed: flag,
+  score: orNull(number),
+  percentile: orNull({ type: 'number', minimum: 0, maximum: 100 }),
+  triggerValue: number,
+  threshold: number,
+  clearThreshold: number,
+  thresholds: record({ info: number, warning: number, critical: number }),
+  severity: choice(...SEVERITIES),
+  trigger: choice('surprise', 'forest', 'constant', 'stuck'),
+  budget: rates,
+  features: list(feature),
+  explanation,
+  processes: orNull(record({ byCpu: list(processUse), byMemory: list(processUse) })),
+  context: record({
+    lastScores: list(orNull(number)),
+    driftSeverity: orNull(number),
+    warmingUp: flag,
+    maintenance: flag,
+  }),
+  model: record({
+    name: text,
+    version: text,
+    sha256: text,
+    alias: orNull(text),
+    trainedFrom: time,
+    trainedTo: time,
+  }),
+});
+
+const modelSummary = record({
+  name: text,
+  version: text,
+  sha256: text,
+  rows: count,
+  trainedFrom: time,
+  trainedTo: time,
+  provisional: flag,
+});
+
+const lifecycle = record({
+  schemaVersion: choice(1),
+  sequence,
+  bootId: text,
+  agentVersion: text,
+  host,
+  source: text,
+  epochReason: text,
+  model: orNull(modelSummary),
+});
+
+const modelActivated = record({ schemaVersion: choice(1), sequence, slot: text, model: modelSummary });
+
+const dropped = record({
+  schemaVersion: choice(1),
+  sequence,
+  sink: text,
+  reason: text,
+  ranges: list({ type: 'array', items: count, minItems: 2, maxItems: 2 }),
+  count,
+});
+
+const status = record(
+  {
+    schemaVersion: choice(1),
+    online: flag,
+    hostId: text,
+    bootId: text,
+    agentVersion: text,
+    schemaHash: text,
+    at: time,
+  },
+  ['at'],
+);
+
+const telemetry = record({
+  schemaVersion: choice(1),
+  hostId: text,
+  bootId: text,
+  samples: list(record({ t: number, score: orNull(number), surprise: orNull(number) })),
+  health: record({
+    state: choice('warming-up', 'watching', 'incident'),
+    samples: count,
+    gaps: count,
+    notStored: count,
+    databaseBytes: number,
+    pending: count,
+  }),
+});
+
+/** Which file describes the `data` of which event. */
+export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
+  [EVENT_TYPES.incident]: 'alert',
+  [EVENT_TYPES.started]: 'lifecycle',
+  [EVENT_TYPES.stopped]: 'lifecycle',
+  [EVENT_TYPES.modelActivated]: 'model-activated',
+  [EVENT_TYPES.dropped]: 'events-dropped',
+  [EVENT_TYPES.drift]: 'drift',
+};
+
+const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  alert,
+  lifecycle,
+  'model-activated': modelActivated,
+  'events-dropped': dropped,
+  status,
+  telemetry,
+};
+
+/** What `docs/schemas/` holds: file name without ending, and schema. */
+export const PUBLISHED_SCHEMAS: readonly { readonly name: string; readonly schema: JsonSchema }[] =
+  Object.entries(SCHEMAS).map(([name, schema]) => ({
+    name,
+    schema: {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      $id: `${SCHEMA_BASE}${name}`,
+      ...schema,
+    },
+  }));
