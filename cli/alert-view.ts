@@ -1,4 +1,5 @@
 import { printable } from '../agent/log.ts';
+import { NEVER } from '../core/model.ts';
 import type { AlertData } from '../core/protocol/events.ts';
 import { formatDuration, formatRange, formatValue } from '../core/words.ts';
 
@@ -37,7 +38,7 @@ export function alertPage(alert: AlertData, colour: boolean): string {
   );
   row(
     'trigger',
-    `${alert.trigger}: ${alert.triggerValue.toFixed(2)}, threshold ${alert.threshold.toFixed(2)} (warning ${alert.thresholds.warning.toFixed(2)}, critical ${alert.thresholds.critical.toFixed(2)})`,
+    `${alert.trigger}: ${alert.triggerValue.toFixed(2)}, threshold ${alert.threshold.toFixed(2)} (warning ${level(alert.thresholds.warning)}, critical ${level(alert.thresholds.critical)})`,
   );
   if (alert.score !== null)
     row(
@@ -84,5 +85,8 @@ export function formatRate(perDay: number): string {
   if (perDay * 7 >= 0.9) return `${trim(perDay * 7)} a week`;
   return `${trim(perDay * 30.4375)} a month`;
 }
+
+/** The history may not bear a rarity yet. */
+const level = (threshold: number): string => (threshold >= NEVER ? 'not yet' : threshold.toFixed(2));
 
 const trim = (x: number): string => x.toFixed(1).replace(/\.0$/, '');

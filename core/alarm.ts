@@ -1,5 +1,5 @@
 import { ForestRelative } from './forest-relative.ts';
-import type { Model, SeverityThresholds } from './model.ts';
+import { type Model, NEVER, type SeverityThresholds } from './model.ts';
 import type { TriggerName } from './protocol/events.ts';
 import { type SurpriseState, SurpriseStream } from './surprise.ts';
 
@@ -19,7 +19,7 @@ export interface TriggerReading {
 }
 
 /** Rules are `info`: their rarity is not known, so they never rise. */
-const RULE_THRESHOLDS: SeverityThresholds = { info: 1, warning: 1e9, critical: 1e9, provisional: false };
+const RULE_THRESHOLDS: SeverityThresholds = { info: 1, warning: NEVER, critical: NEVER, provisional: false };
 /** Samples in a row away from its constant before a metric has left it. */
 const CONSTANT_SAMPLES = 3;
 /** Standing still this many times longer than ever in training is stuck. */

@@ -78,7 +78,7 @@ export interface Threshold {
 /** Budget periods that the training time must cover before its own quantiles are believed. */
 export const PERIODS_NEEDED = 4;
 /** Range of the Pareto index: below, one freak value sets every threshold; above, a thin tail is believed. */
-const TAIL_INDEX_RANGE = [2.5, 6] as const;
+const TAIL_INDEX_RANGE = [2, 3] as const;
 
 /**
  * Lowest threshold that, with every higher one, keeps notifications on the training values within

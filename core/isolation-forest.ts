@@ -22,8 +22,6 @@ export interface IsolationForest {
   readonly trees: readonly IsolationTree[];
 }
 
-const LN2 = 0.6931471805599453;
-
 /** Path length of a row in one tree: edges walked, plus c(size) of the leaf. */
 export function pathLength(tree: IsolationTree, row: ArrayLike<number>): number {
   let node = 0;
@@ -41,7 +39,7 @@ export function pathLength(tree: IsolationTree, row: ArrayLike<number>): number 
 export function isolationScore(forest: IsolationForest, row: ArrayLike<number>): number {
   let sum = 0;
   for (const tree of forest.trees) sum += pathLength(tree, row);
-  return exp((-LN2 * sum) / (forest.trees.length * averagePathLength(forest.rowsPerTree)));
+  return exp((-Math.LN2 * sum) / (forest.trees.length * averagePathLength(forest.rowsPerTree)));
 }
 
 /**

@@ -6,6 +6,9 @@ import type { SurpriseModel } from './surprise.ts';
 /** Quantiles kept of each metric's and the score's training distribution: 0, 1/32, … 1. */
 export const REFERENCE_QUANTILES = 33;
 
+/** A threshold that is not reached: the history does not yet bear that rarity, or a rule has no such level. */
+export const NEVER = 1e9;
+
 export interface SeverityThresholds {
   readonly info: number;
   readonly warning: number;

@@ -20,6 +20,7 @@ import {
   type Budget,
   DEFAULT_BUDGET,
   type Model,
+  NEVER,
   type Provenance,
   REFERENCE_QUANTILES,
   type ReferenceDistributions,
@@ -104,14 +105,14 @@ export function* trainModel(
     renotifySamples: Math.max(1, Math.round(options.renotifyMs / provenance.intervalMs)),
   };
   const days = (rows * provenance.intervalMs) / DAY_MS;
-  const forest = severityThresholds(options.budget, (perDay) =>
+  const forest = severityThresholds(options.budget, days, (perDay) =>
     thresholdForBudget(ratios, days, perDay * (1 - options.surpriseShare), rule),
   );
   yield;
   // What both flag is paid for once: surprise gets all that the forest leaves of the budget.
   const thresholds = {
     forest,
-    surprise: severityThresholds(options.budget, (perDay, severity) =>
+    surprise: severityThresholds(options.budget, days, (perDay, severity) =>
       thresholdForBudget(surprises, days, perDay, rule, positionsOver(ratios, forest[severity])),
     ),
   };
@@ -148,13 +149,19 @@ function* drawRows(
   return out;
 }
 
+/** "Once a week" can't be said after a quarter of an hour: a rarity needs history of this share of its period. */
+const EVIDENCE_SHARE = 1 / 28;
+
 function severityThresholds(
   budget: Budget,
+  days: number,
   threshold: (perDay: number, severity: Severity) => Threshold,
 ): SeverityThresholds {
+  const level = (perDay: number, severity: Severity, below: number): number =>
+    days * perDay < EVIDENCE_SHARE ? NEVER : Math.max(below, threshold(perDay, severity).value);
   const info = threshold(budget.infoPerDay, 'info');
-  const warning = Math.max(info.value, threshold(budget.warningPerDay, 'warning').value);
-  const critical = Math.max(warning, threshold(budget.criticalPerDay, 'critical').value);
+  const warning = level(budget.warningPerDay, 'warning', info.value);
+  const critical = level(budget.criticalPerDay, 'critical', warning);
   return { info: info.value, warning, critical, provisional: info.provisional };
 }
 

@@ -59,7 +59,11 @@ export interface Finding {
 
 export function explainInWords(finding: Finding): string {
   const { state, trigger, top } = finding;
-  if (state === 'resolved') return `Back to normal after ${formatDuration(finding.durationMs)}.`;
+  if (state === 'resolved') {
+    return finding.durationMs === 0
+      ? 'Back to normal after a single sample.'
+      : `Back to normal after ${formatDuration(finding.durationMs)}.`;
+  }
   if (state === 'invalidated')
     return 'Ended unwatched: the agent was away, so when it really ended is not known.';
   const named = top.slice(0, 2).map(({ feature, share }) => ({

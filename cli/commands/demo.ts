@@ -128,10 +128,14 @@ export async function run(args: DemoOptions): Promise<number> {
   const model = (agent.status() as AgentStatus).model;
   view.tell(`Learned what is normal here, from ${model?.rows} samples. Watching.`);
   await until(() => false, 4000);
+  if (state() === 'incident') {
+    view.tell('This host did something unusual by itself; waiting for that to pass.');
+    await until(() => state() !== 'incident', LIMIT_MS);
+  }
   const before = alerts.length;
   const megabytes = Math.round(Math.min(1024, (freemem() / 1e6) * 0.4, (totalmem() / 1e6) * 0.25));
   view.tell(
-    `Now a real load for ${args.load} s: all ${availableParallelism()} processors, ${megabytes} MB of memory, about 100 MB/s over loopback.`,
+    `Now a real load for ${args.load} s: all ${availableParallelism()} processors, ${megabytes} MB of memory, about 20 MB/s over loopback.`,
   );
   const entry = isSea() ? [] : [...process.execArgv, process.argv[1] as string];
   const load = (kind: string): ChildProcess =>
