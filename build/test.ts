@@ -4,13 +4,13 @@
  * filter, it runs without coverage, whose thresholds are for the whole.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { EXECUTABLE, isStale } from './stale.ts';
 import { summarise, type VitestReport } from './test-summary.ts';
 
 const root = join(import.meta.dirname, '..');
-const executable = join(root, 'dist', 'edgewood-linux-x64');
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const args = process.argv.slice(2);
 
@@ -55,16 +55,6 @@ function findProgram(name: string): boolean {
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }
 
-function isStale(): boolean {
-  if (!existsSync(executable)) return true;
-  const built = statSync(executable).mtimeMs;
-  const sources = globSync(
-    ['{core,collector,models,agent,hub,cli,build}/**/*', 'package.json', 'package-lock.json'],
-    { cwd: root },
-  );
-  return sources.some((file) => statSync(join(root, file)).mtimeMs > built);
-}
-
 function runVitest(): number {
   const work = mkdtempSync(join(tmpdir(), 'edgewood-test-'));
   const report = join(work, 'report.json');
@@ -90,7 +80,7 @@ function runVitest(): number {
 }
 
 function run(program: string, programArgs: readonly string[]): number {
-  const env = { ...process.env, ...(existsSync(executable) ? { EDGEWOOD_EXECUTABLE: executable } : {}) };
+  const env = { ...process.env, ...(existsSync(EXECUTABLE) ? { EDGEWOOD_EXECUTABLE: EXECUTABLE } : {}) };
   const { error, status } = spawnSync(program, programArgs, { cwd: root, stdio: 'inherit', env });
   if (error !== undefined) throw error;
   return status ?? 1;
