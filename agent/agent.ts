@@ -399,8 +399,12 @@ export class Agent {
     }
     if (Math.abs(now - this.#lastMaintainedMs) >= MAINTAIN_MS) {
       this.#lastMaintainedMs = now;
-      const removed = store.maintain(nowMs);
-      if (removed.samples + removed.events > 0) log('debug', 'store.retention', removed);
+      try {
+        const removed = store.maintain(nowMs);
+        if (removed.samples + removed.events > 0) log('debug', 'store.retention', removed);
+      } catch (error) {
+        this.#degrade(error);
+      }
     }
   }
 

@@ -38,7 +38,10 @@ export class Delivery {
 
   start(): void {
     this.sink.start(() => {
+      // A new connection is news: what the old one made us wait for no longer holds.
       this.#attempt = 0;
+      this.#cancelTimer?.();
+      this.#cancelTimer = null;
       this.wake();
     });
   }
@@ -133,6 +136,7 @@ export class Delivery {
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     this.#cancelTimer?.();
+    this.#cancelTimer = null;
     await this.sink.close(deadlineMs);
   }
 }

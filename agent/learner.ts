@@ -13,6 +13,9 @@ export const LEAST_TRAINING_ROWS = 40;
 /** A lasting new normal is learned in the end: incidents are left out only up to this share of the rows. */
 const INCIDENT_SHARE = 0.25;
 
+/** A fit that found too little history is tried again so much later, not at every sample. */
+const RETRY_MS = 60_000;
+
 /** History at which a host's own model is fitted anew; after the last one, every night. */
 export const REFIT_AGES_MS = [HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS] as const;
 
@@ -50,13 +53,20 @@ export class LearningSchedule {
     if (this.#state.firstSampleMs === null || timeMs < this.#state.firstSampleMs) {
       this.#state = { ...this.#state, firstSampleMs: timeMs };
     }
+    // A clock that was set back must not put the next fit off until it has caught up.
+    if (this.#state.lastFitMs !== null && timeMs < this.#state.lastFitMs) {
+      this.#state = { ...this.#state, lastFitMs: timeMs };
+    }
   }
 
   next(hasModel: boolean): NextFit {
     const first = this.#state.firstSampleMs;
-    if (!hasModel) return { kind: 'first', dueMs: first === null ? null : first + this.#warmupMs };
-    if (this.#refit === 'off') return { kind: 'none', dueMs: null };
     const last = this.#state.lastFitMs;
+    if (!hasModel) {
+      const retryMs = last === null ? 0 : last + Math.min(RETRY_MS, this.#warmupMs);
+      return { kind: 'first', dueMs: first === null ? null : Math.max(first + this.#warmupMs, retryMs) };
+    }
+    if (this.#refit === 'off') return { kind: 'none', dueMs: null };
     for (const age of REFIT_AGES_MS) {
       const due = (first ?? 0) + age;
       if (age > this.#warmupMs && (last === null || last < due)) return { kind: 'widening', dueMs: due };

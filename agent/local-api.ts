@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Log } from './log.ts';
 
@@ -11,8 +11,8 @@ export type Handler = (request: Readonly<Record<string, unknown>>) => unknown;
 
 const MAX_REQUEST_BYTES = 16 * 1024;
 const MAX_CLIENTS = 32;
-/** A follower that does not read is cut off rather than buffered for. */
-const MAX_FOLLOWER_BYTES = 1024 * 1024;
+/** A client that does not read is cut off rather than buffered for. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
 
 export class LocalApi {
   readonly #handlers: Readonly<Record<string, Handler>>;
@@ -29,8 +29,12 @@ export class LocalApi {
 
   /** @throws Error where the path can't be listened on */
   async listen(path: string): Promise<void> {
-    // The state directory is locked by this agent, so a socket file there is a dead one's.
-    if (existsSync(path)) unlinkSync(path);
+    // The state directory is locked by this agent, so a socket file there is a dead one's. Anything else is not ours.
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found !== undefined) {
+      if (!found.isSocket()) throw new Error('there is a file already, and it is not a socket');
+      unlinkSync(path);
+    }
     const server = createServer((socket) => this.#accept(socket));
     this.#server = server;
     this.#path = path;
@@ -63,6 +67,8 @@ export class LocalApi {
     socket.on('data', (chunk: string) => {
       buffered += chunk;
       for (let end = buffered.indexOf('\n'); end >= 0; end = buffered.indexOf('\n')) {
+        if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
+        if (socket.destroyed) return;
         this.#answer(socket, buffered.slice(0, end));
         buffered = buffered.slice(end + 1);
       }
@@ -99,7 +105,7 @@ export class LocalApi {
     if (this.#followers.size === 0) return;
     const line = `${JSON.stringify(message)}\n`;
     for (const socket of this.#followers) {
-      if (socket.writableLength > MAX_FOLLOWER_BYTES) socket.destroy();
+      if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
       else socket.write(line);
     }
   }

@@ -140,7 +140,7 @@ function explain(transition: Transition, watcher: Watcher, features: readonly Fe
   } else if (name === 'forest') {
     method = 'shapley-additive';
     baseValue = watcher.detector.baseValue;
-    explained = watcher.lastScores.at(-1) ?? baseValue;
+    explained = watcher.detector.explained();
     watcher.detector.contributions(shares);
   } else {
     method = 'rule';

@@ -8,10 +8,13 @@ import type { MetricSchema } from './sample.ts';
  *
  * Contract:
  * - `score` sees samples in time order, moves its windows on and never learns: same samples, same bits, on every
- *   machine. Higher is stranger. A missing value (NaN) adds nothing to the score.
- * - `inputs` are what the last score was computed from; `scoreInputs` of the same model gives the same bits, with no
- *   history.
- * - `contributions` are exact Shapley values of the last score: they add up to score - baseValue.
+ *   machine. Higher is stranger, and it is finite. A missing value (NaN) is not evidence of anything: metric-forests
+ *   leaves its metric out, isolation-forest puts the fill value in its place.
+ * - `inputs` are what the last score was computed from, valid until the next; `scoreInputs` of the same model gives
+ *   the same bits, with no history, and moves no window.
+ * - `explained` is the quantity behind the last score (of either kind) that is additive, higher being stranger:
+ *   metric-forests' is the score itself, isolation-forest's the negated mean path length. `contributions` are its
+ *   exact Shapley values, one a metric: they add up to explained() - baseValue.
  * - `reset` forgets the windows (after a gap), not the model.
  */
 export interface Detector {
@@ -23,6 +26,7 @@ export interface Detector {
   score(values: ArrayLike<number>): number;
   inputs(): Float64Array;
   scoreInputs(inputs: ArrayLike<number>): number;
+  explained(): number;
   contributions(out: Float64Array): void;
   reset(): void;
 }
@@ -34,16 +38,18 @@ export class MetricForestsDetector implements Detector {
   readonly inputsPerMetric = FEATURES_PER_METRIC;
   readonly #features: FeatureStream;
   readonly #scorer: MetricForestsScorer;
+  #score: number;
 
   constructor(model: Pick<Model, 'schema' | 'features' | 'forests'>) {
     this.schema = model.schema;
     this.#features = new FeatureStream(model.features);
     this.#scorer = new MetricForestsScorer(model.forests);
     this.baseValue = this.#scorer.baseValue;
+    this.#score = this.baseValue;
   }
 
   score(values: ArrayLike<number>): number {
-    return this.#scorer.score(this.#features.update(values));
+    return this.scoreInputs(this.#features.update(values));
   }
 
   inputs(): Float64Array {
@@ -51,7 +57,12 @@ export class MetricForestsDetector implements Detector {
   }
 
   scoreInputs(inputs: ArrayLike<number>): number {
-    return this.#scorer.score(inputs);
+    this.#score = this.#scorer.score(inputs);
+    return this.#score;
+  }
+
+  explained(): number {
+    return this.#score;
   }
 
   contributions(out: Float64Array): void {

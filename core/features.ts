@@ -61,7 +61,7 @@ export class FeatureStream {
     this.#filled = new Uint16Array(this.#metrics);
     this.#position = new Uint16Array(this.#metrics);
     this.#ewma = new Float64Array(this.#metrics).fill(Number.NaN);
-    this.values = new Float64Array(this.#metrics * FEATURES_PER_METRIC);
+    this.values = new Float64Array(this.#metrics * FEATURES_PER_METRIC).fill(Number.NaN);
   }
 
   /** Forgets the windows: after a gap, what came before says nothing about now. */

@@ -97,23 +97,30 @@ export interface Transition {
 const DAY_MS = 86_400_000;
 const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };
 
-/** Severity of a value, or null below `info`. `factor` is the guard's. */
-function severityOf(reading: Reading, factor: number): Severity | null {
+/** Severity of a value by its bare thresholds, without the guard; null below `info`. */
+function severityOf(reading: Reading): Severity | null {
   let result: Severity | null = null;
   for (const severity of SEVERITIES) {
-    if (reading.value > reading.thresholds[severity] * factor) result = severity;
+    if (reading.value > reading.thresholds[severity]) result = severity;
   }
   return result;
 }
 
-/** The reading that is furthest over its own threshold, or null. */
+/**
+ * Of the readings over their own threshold the most severe, then the one that is furthest over; or null. Severity
+ * comes first because a rule's ratio knows no bounds: a sensor stuck for a day must not outshout a critical surprise.
+ */
 function strongest(readings: readonly Reading[], factor: number): Reading | null {
   let best: Reading | null = null;
+  let bestRank = -1;
   let bestRatio = 1;
   for (const reading of readings) {
     const ratio = reading.value / (reading.thresholds.info * (reading.repeats ? factor : 1));
-    if (ratio > bestRatio) {
+    if (!(ratio > 1)) continue;
+    const rank = RANK[severityOf(reading) ?? 'info'];
+    if (rank > bestRank || (rank === bestRank && ratio > bestRatio)) {
       best = reading;
+      bestRank = rank;
       bestRatio = ratio;
     }
   }
@@ -162,7 +169,7 @@ function calm(
   const recent = n > 1 ? [...state.recent, reading !== null].slice(-n) : state.recent;
   const persistent = n <= 1 || recent.filter(Boolean).length >= k;
   const cooled = observation.timeMs >= state.coolUntilMs;
-  const severity = reading === null ? null : (severityOf(reading, 1) ?? 'info');
+  const severity = reading === null ? null : (severityOf(reading) ?? 'info');
   if (
     reading === null ||
     severity === null ||
@@ -199,10 +206,13 @@ function standing(
   // Within a standing incident the bare threshold is enough, without the guard.
   const reading = strongest(observation.readings, 1);
   if (reading === null) return quiet(state, incident, observation, settings);
-  const severity = severityOf(reading, 1) ?? 'info';
+  const severity = severityOf(reading) ?? 'info';
   const rises = RANK[severity] > RANK[incident.severity];
-  const due = reading.repeats && observation.timeMs - incident.notifiedAtMs >= settings.renotifyMs;
-  const tell = rises || due;
+  const due = observation.timeMs - incident.notifiedAtMs >= settings.renotifyMs;
+  // What is told again is a trigger, though a rule may be further over its threshold.
+  const repeated = due && !rises ? strongest(observation.readings.filter((r) => r.repeats), 1) : null;
+  const told = rises ? reading : repeated;
+  const tell = told !== null;
   const next: StandingIncident = {
     ...incident,
     severity: rises ? severity : incident.severity,
@@ -217,7 +227,7 @@ function standing(
   if (!tell) return { state: after, transition: null };
   return {
     state: notified(after, settings),
-    transition: { state: 'updated', incident: next, reading, atMs: observation.timeMs },
+    transition: { state: 'updated', incident: next, reading: told, atMs: observation.timeMs },
   };
 }
 

@@ -35,12 +35,21 @@ export function pathLength(tree: IsolationTree, row: ArrayLike<number>): number 
   }
 }
 
-/** @param row finite values: NaN would silently go right (fill missing ones first) */
-export function isolationScore(forest: IsolationForest, row: ArrayLike<number>): number {
+/** Sum of the path lengths over all trees. @param row finite values: NaN would silently go right */
+export function pathLengthSum(forest: IsolationForest, row: ArrayLike<number>): number {
   let sum = 0;
   for (const tree of forest.trees) sum += pathLength(tree, row);
+  return sum;
+}
+
+/** @param sum what `pathLengthSum` gave */
+export function scoreOfPathLengths(forest: IsolationForest, sum: number): number {
   return exp((-Math.LN2 * sum) / (forest.trees.length * averagePathLength(forest.rowsPerTree)));
 }
+
+/** @param row finite values: NaN would silently go right (fill missing ones first) */
+export const isolationScore = (forest: IsolationForest, row: ArrayLike<number>): number =>
+  scoreOfPathLengths(forest, pathLengthSum(forest, row));
 
 /**
  * @param rows row-major, `rows.length / features` rows, finite

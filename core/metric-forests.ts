@@ -174,7 +174,7 @@ export class MetricForestsScorer {
     this.#forests = forests;
     this.#leafPath = Float64Array.from({ length: forests.rowsPerTree + 1 }, (_, n) => averagePathLength(n));
     this.#normal = averagePathLength(forests.rowsPerTree);
-    this.terms = new Float64Array(forests.metrics);
+    this.terms = Float64Array.from(forests.termMeans);
   }
 
   /** Mean of the metrics' training means: the score of "nothing known". */

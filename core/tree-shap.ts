@@ -14,6 +14,13 @@ interface PathEntry {
   weight: number;
 }
 
+/** Mean path length over the training rows of every tree: what the Shapley values start from. */
+export function expectedPathLength(forest: IsolationForest): number {
+  let base = 0;
+  for (const tree of forest.trees) base += expectedValue(tree, leafValues(tree));
+  return base / forest.trees.length;
+}
+
 export function treeShap(
   forest: IsolationForest,
   row: ArrayLike<number>,

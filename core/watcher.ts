@@ -55,8 +55,8 @@ export class Watcher {
     this.settings = settings;
     this.detector = new MetricForestsDetector(model);
     this.alarm = new AlarmChannel(model);
-    this.values = new Float64Array(model.schema.length);
-    this.deviations = new Float64Array(model.schema.length);
+    this.values = new Float64Array(model.schema.length).fill(Number.NaN);
+    this.deviations = new Float64Array(model.schema.length).fill(Number.NaN);
     this.#positions = Int32Array.from(model.schema, (m) =>
       schema.findIndex((other) => other.name === m.name),
     );

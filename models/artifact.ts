@@ -14,6 +14,9 @@ export const FORMAT_VERSION = 1;
 /** Above this nothing is read: the default model is below half a megabyte. */
 export const MAX_ARTIFACT_BYTES = 16 * 1024 * 1024;
 const MAX_METRICS = 1024;
+/** The windows are rings in memory, one a metric: the file must not be able to ask for much. */
+const MAX_SHORT_WINDOW = 4096;
+const MAX_TIME_MS = 8.64e15;
 const PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
 
@@ -203,6 +206,10 @@ const isCount = (x: unknown, most: number): x is number =>
 const allNumbers = (x: unknown, keys: readonly string[]): boolean =>
   isRecord(x) && keys.every((key) => Number.isFinite(x[key]));
 
+const isWithin = (x: unknown, low: number, high: number): boolean =>
+  Number.isFinite(x) && Number(x) >= low && Number(x) <= high;
+const isShare = (x: unknown): boolean => isWithin(x, 0, 1);
+
 /** What is wrong with a header, or null. Checked by hand: an artifact may come from anywhere. */
 function headerFault(h: unknown): string | null {
   if (!isRecord(h)) return 'the header is not an object';
@@ -230,12 +237,17 @@ function headerFault(h: unknown): string | null {
     }
   }
   const windows = h['windows'];
-  if (!isRecord(windows) || !isCount(windows['short'], 65_535) || !isCount(windows['long'], 1e6)) {
+  if (!isRecord(windows) || !isCount(windows['short'], MAX_SHORT_WINDOW) || !isCount(windows['long'], 1e6)) {
     return 'windows: short and long expected';
   }
   const forest = h['forest'];
-  if (!isRecord(forest) || !isCount(forest['trees'], 1024) || !isCount(forest['rowsPerTree'], 65_535)) {
-    return 'forest: trees and rowsPerTree expected';
+  if (
+    !isRecord(forest) ||
+    !isCount(forest['trees'], 1024) ||
+    !isCount(forest['rowsPerTree'], 65_535) ||
+    forest['rowsPerTree'] < 2
+  ) {
+    return 'forest: trees and rowsPerTree (at least 2) expected';
   }
   const surprise = h['surpriseParameters'];
   const spans = isRecord(surprise) ? surprise['spans'] : null;
@@ -243,16 +255,24 @@ function headerFault(h: unknown): string | null {
     !Array.isArray(spans) ||
     !isCount(spans.length, 16) ||
     !spans.every((span) => isCount(span, 1e6)) ||
-    !allNumbers(surprise, ['quantile', 'topCount', 'smoothing', 'silenceRate', 'silenceMax'])
+    !isRecord(surprise) ||
+    !isCount(surprise['topCount'], MAX_METRICS) ||
+    !isShare(surprise['quantile']) ||
+    !isShare(surprise['smoothing']) ||
+    !isShare(surprise['silenceRate']) ||
+    !isWithin(surprise['silenceMax'], 0, 100)
   ) {
-    return 'surpriseParameters: spans and five numbers expected';
+    return 'surpriseParameters: spans, topCount, quantile, smoothing, silenceRate and silenceMax expected';
   }
   const provenance = h['provenance'];
   if (
     !isRecord(provenance) ||
     typeof provenance['name'] !== 'string' ||
     typeof provenance['version'] !== 'string' ||
-    !allNumbers(provenance, ['seed', 'trainedFromMs', 'trainedToMs', 'rows', 'intervalMs'])
+    !allNumbers(provenance, ['seed', 'rows']) ||
+    !isWithin(provenance['trainedFromMs'], -MAX_TIME_MS, MAX_TIME_MS) ||
+    !isWithin(provenance['trainedToMs'], -MAX_TIME_MS, MAX_TIME_MS) ||
+    !isWithin(provenance['intervalMs'], 1, MAX_TIME_MS)
   ) {
     return 'provenance: name, version, seed, trainedFromMs, trainedToMs, rows and intervalMs expected';
   }
@@ -265,13 +285,14 @@ function readArrays(bytes: Buffer, header: Header): Map<string, Numbers> {
   const end = bytes.length - DIGEST_BYTES;
   let at = align(PREFIX_BYTES + bytes.readUInt32LE(12));
   for (const entry of header.arrays) {
-    const type = isRecord(entry) ? ARRAY_TYPES[entry.kind] : undefined;
+    const type = isRecord(entry) && Object.hasOwn(ARRAY_TYPES, entry.kind) ? ARRAY_TYPES[entry.kind] : undefined;
     if (type === undefined || !Number.isInteger(entry.length) || entry.length < 0) {
       throw new ArtifactError('badArray', `array ${JSON.stringify(entry)} has no known kind or length`);
     }
     if (at + entry.length * type.BYTES_PER_ELEMENT > end) {
       throw new ArtifactError('truncated', `array "${entry.name}" goes beyond the end`);
     }
+    if (arrays.has(entry.name)) throw new ArtifactError('badArray', `array "${entry.name}" comes twice`);
     arrays.set(entry.name, new type(bytes.buffer as ArrayBuffer, bytes.byteOffset + at, entry.length));
     at = align(at + entry.length * type.BYTES_PER_ELEMENT);
   }
@@ -296,14 +317,21 @@ function take<T extends Numbers>(
 
 /** Divisors must be positive and finite: one zero there and every score is NaN. */
 function checkNumbers(model: Model): void {
-  const positive = (name: string, values: Float64Array, pick: (i: number) => boolean = () => true): void => {
+  const positive = (name: string, values: Float64Array): void => {
     values.forEach((x, i) => {
-      if (pick(i) && !(x > 0 && Number.isFinite(x))) {
+      if (!(x > 0 && Number.isFinite(x))) {
         throw new ArtifactError('badArray', `array "${name}" has ${x} at ${i}, a positive number expected`);
       }
     });
   };
-  positive('moments', model.features.moments, (i) => i % 2 === 1);
+  const { moments } = model.features;
+  positive(
+    'moments',
+    moments.filter((_, i) => i % 2 === 1),
+  );
+  if (!moments.every(Number.isFinite)) {
+    throw new ArtifactError('badArray', 'array "moments" has a mean that is not finite');
+  }
   positive('jumpScales', model.surprise.q);
   positive('termMeans', model.forests.termMeans);
   positive('tolerances', model.stillness.tolerances);
@@ -329,10 +357,13 @@ function checkTrees(model: Model): void {
       const size = (nodes[at + 8] as number) | ((nodes[at + 9] as number) << 8);
       const codes = nodes.subarray(at + 1, at + 6);
       const inner = dimension < 2;
+      const [, low0, high0, low1, high1] = codes as unknown as [number, number, number, number, number];
       if (
         dimension > 2 ||
         size > rowsPerTree ||
         codes.includes(255) ||
+        low0 > high0 ||
+        low1 > high1 ||
         (inner && (right <= node + 1 || right >= end))
       ) {
         throw new ArtifactError('badTree', `tree ${tree} has a broken node ${node - first}`);

@@ -7,7 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Model } from '../core/model.ts';
@@ -71,7 +71,8 @@ export class ModelSlots {
     const temporary = join(this.#directory, 'candidate.tmp');
     const file = openSync(temporary, 'w', 0o640);
     try {
-      writeSync(file, bytes);
+      // Not writeSync: on a disk that fills up it may write a part, and say nothing.
+      writeFileSync(file, bytes);
       fsyncSync(file);
     } finally {
       closeSync(file);

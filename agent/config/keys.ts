@@ -18,7 +18,7 @@ const text = (raw: unknown): string | undefined =>
 const bounded =
   (parse: (text: string) => number | null, low: number, high: number) =>
   (raw: unknown): number | undefined => {
-    const value = parse(String(raw));
+    const value = typeof raw === 'string' || typeof raw === 'number' ? parse(String(raw)) : null;
     return value === null || value < low || value > high ? undefined : value;
   };
 const oneOf =

@@ -64,8 +64,7 @@ function judge(newest: EpochRow | null, mark: MarkOnDisk, quarantined: boolean):
 /** The numbers that the old epoch gave and this database doesn't know: the sinks are told when they register. */
 function noteLost(
   { db }: OpenedDatabase,
-  epoch: string,
-  n: number,
+  { epoch, n }: Sequence,
   reason: EpochReason,
   nowMs: number,
 ): void {

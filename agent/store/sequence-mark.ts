@@ -49,15 +49,22 @@ export function readMark(path: string): MarkOnDisk {
   }
   try {
     const mark = JSON.parse(text) as Partial<SequenceMark> & { check?: string };
-    const { epoch, n, clean, corrupt } = mark;
+    const { epoch, n, clean, corrupt, ended } = mark;
     if (typeof epoch !== 'string' || typeof n !== 'number' || !Number.isSafeInteger(n) || n < 0)
       throw undefined;
     if (typeof clean !== 'boolean' || typeof corrupt !== 'boolean') throw undefined;
-    if (mark.check !== checkOf({ epoch, n, clean, corrupt })) throw undefined;
-    return { kind: 'read', epoch, n, clean, corrupt };
+    if (!Array.isArray(ended) || !ended.every(isSequence)) throw undefined;
+    if (mark.check !== checkOf({ epoch, n, clean, corrupt, ended })) throw undefined;
+    return { kind: 'read', epoch, n, clean, corrupt, ended };
   } catch {
     return { kind: 'damaged' };
   }
+}
+
+function isSequence(value: unknown): value is Sequence {
+  if (typeof value !== 'object' || value === null) return false;
+  const { epoch, n } = value as Partial<Sequence>;
+  return typeof epoch === 'string' && typeof n === 'number' && Number.isSafeInteger(n) && n >= 0;
 }
 
 /**

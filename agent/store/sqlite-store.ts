@@ -8,7 +8,7 @@ import { IncidentTable } from './incident-table.ts';
 import { Outbox } from './outbox.ts';
 import { Retention } from './retention.ts';
 import { SampleTable } from './sample-table.ts';
-import { readMark, writeMark } from './sequence-mark.ts';
+import { type MarkOnDisk, readMark, writeMark } from './sequence-mark.ts';
 import { isCorruption, translate } from './sqlite-errors.ts';
 import {
   lockDirectory,
@@ -25,6 +25,7 @@ import {
   type PoisonedEvent,
   type SampleRow,
   type Store,
+  StoreCorruptError,
   StoreFullError,
   type StoreLimits,
 } from './store.ts';
@@ -46,26 +47,37 @@ type Settling = { delivered: Sequence[]; poisoned: { sequence: Sequence; reason:
  * @throws StoreUnusableError where a person has to act; its message says where, what, and how to mend it
  */
 export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
-  const { stateDir, openDatabase, nowMs } = options;
+  const { stateDir, openDatabase } = options;
   prepareDirectory(stateDir);
   const lock = lockDirectory(stateDir, openDatabase);
   try {
-    const markPath = join(stateDir, MARK_FILE);
-    const mark = readMark(markPath);
-    const opened = openChecked(stateDir, openDatabase, mark, nowMs());
+    const mark = readMark(join(stateDir, MARK_FILE));
     try {
-      const start = startEpoch(opened, mark, nowMs(), options.randomHex);
-      // From here on a crash is told from an orderly end.
-      const { current, ended } = start;
-      writeMark(markPath, { epoch: current.name, n: current.last_n, clean: false, corrupt: false, ended });
-      return new SqliteStore(opened.db, lock, opened.path, markPath, start, options);
+      return openLocked(options, lock, mark);
     } catch (error) {
-      opened.db.close();
-      throw translate(error, opened.path);
+      // Damage that no check at opening was due to find: now it is known, and the file is set aside.
+      if (!(error instanceof StoreCorruptError) || mark.kind !== 'read' || mark.corrupt) throw error;
+      return openLocked(options, lock, { ...mark, clean: false, corrupt: true });
     }
   } catch (error) {
     lock.close();
     throw error;
+  }
+}
+
+function openLocked(options: SqliteStoreOptions, lock: Database, mark: MarkOnDisk): SqliteStore {
+  const { stateDir, openDatabase, nowMs } = options;
+  const markPath = join(stateDir, MARK_FILE);
+  const opened = openChecked(stateDir, openDatabase, mark, nowMs());
+  try {
+    const start = startEpoch(opened, mark, nowMs(), options.randomHex);
+    // From here on a crash is told from an orderly end.
+    const { current, ended } = start;
+    writeMark(markPath, { epoch: current.name, n: current.last_n, clean: false, corrupt: false, ended });
+    return new SqliteStore(opened.db, lock, opened.path, markPath, start, options);
+  } catch (error) {
+    opened.db.close();
+    throw translate(error, opened.path);
   }
 }
 

@@ -8,7 +8,7 @@ import {
   statSync,
   truncateSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { checkOwnership, migrate } from './migrations.ts';
 import { createFile, describe, isErrno, type MarkOnDisk, SHARED_FILE_MODE } from './sequence-mark.ts';
@@ -26,13 +26,20 @@ const DIRECTORY_MODE = 0o750;
 /** Whoever may read a lock file may hold a read lock on it, and so keep the agent from starting. */
 const LOCK_MODE = 0o600;
 
+/** Node's own recursive mkdir never returns below /proc (26.10), where mkdir answers ENOENT for ever. */
+function makeDirectory(directory: string): void {
+  const parent = dirname(directory);
+  if (parent !== directory && !existsSync(parent)) makeDirectory(parent);
+  mkdirSync(directory, { mode: DIRECTORY_MODE });
+}
+
 /** Makes the directory where it is missing; leaves the mode of an existing one to its owner. */
 export function prepareDirectory(directory: string): void {
   const unusable = (what: string, mend: string): StoreUnusableError =>
     new StoreUnusableError(`state directory ${directory}: ${what}. ${mend}`);
   try {
     if (!existsSync(directory)) {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectory(directory);
       chmodSync(directory, DIRECTORY_MODE);
     }
   } catch (error) {
