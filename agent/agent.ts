@@ -4,7 +4,7 @@ import { alertData } from '../core/alert.ts';
 import { runToEnd, type Stepwise } from '../core/features.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
 import type { Model } from '../core/model.ts';
-import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
+import { type AlertData, EVENT_TYPES, type StoredEvent } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
@@ -30,6 +30,8 @@ const TELEMETRY_MS = 10_000;
 const FIT_SLICE_MS = 8;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
+/** Events kept in memory while the disk is full. */
+const MAX_UNSTORED = 64;
 
 export interface AgentDependencies {
   readonly config: AgentConfig;
@@ -48,6 +50,8 @@ export interface AgentDependencies {
   readonly publish: (message: object) => void;
 }
 
+type RowOf = (stored: readonly StoredEvent[]) => IncidentRow;
+
 export interface TelemetryPoint {
   readonly timeMs: number;
   readonly score: number | null;
@@ -60,7 +64,7 @@ export class Agent {
   readonly #settings: IncidentSettings;
   readonly #schedule: LearningSchedule;
   readonly #startedMs: number;
-  readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0 };
+  readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, lostEvents: 0 };
   #loaded: LoadedModel | null = null;
   #watcher: Watcher | null = null;
   #fit: Stepwise<Model | null> | null = null;
@@ -71,6 +75,7 @@ export class Agent {
   #lastTelemetryMs = 0;
   #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
+  #unstored: { readonly events: readonly NewEvent[]; readonly incident: RowOf | undefined }[] = [];
   #stopped = false;
 
   constructor(deps: AgentDependencies) {
@@ -108,6 +113,7 @@ export class Agent {
     if (this.#stopped) return;
     this.counters.samples++;
     const gap = this.#afterGap(sample);
+    if (this.#unstored.length > 0) this.#storeDeferred();
     this.#lastSample = sample;
     if (!meta.failed) this.#schedule.sampled(sample.timeMs);
     this.#learn(sample.timeMs);
@@ -167,31 +173,27 @@ export class Agent {
 
   #onTransition(transition: Transition, watcher: Watcher): void {
     const { incident, state } = transition;
-    let data: AlertData | null = null;
     const event: NewEvent = {
       type: EVENT_TYPES.incident,
       severity: incident.severity,
       timeMs: transition.atMs,
       subject: incident.id,
-      data: (sequence) => {
-        data = alertData(transition, watcher, this.#alertContext(), sequence);
-        return JSON.stringify(data);
-      },
+      data: (sequence) => JSON.stringify(alertData(transition, watcher, this.#alertContext(), sequence)),
     };
-    const row = (): IncidentRow => ({
+    const [stored] = this.#commit([event], ([alert]) => ({
       id: incident.id,
       state,
       severity: incident.severity,
       openedAtMs: incident.openedAtMs,
       resolvedAtMs: state === 'resolved' || state === 'invalidated' ? transition.atMs : null,
-      data: JSON.stringify(data),
-    });
-    this.#commit([event], row);
+      data: alert?.data ?? '{}',
+    }));
+    const alert = stored === undefined ? null : (JSON.parse(stored.data) as AlertData);
     this.#deps.log(state === 'opened' ? 'warning' : 'info', `incident.${state}`, {
       id: incident.id,
       severity: incident.severity,
       trigger: incident.trigger,
-      sentence: (data as AlertData | null)?.explanation.sentence,
+      sentence: alert?.explanation.sentence ?? 'not stored',
     });
   }
 
@@ -210,20 +212,31 @@ export class Agent {
     };
   }
 
-  /** Events, incident rows and the reducer's state in one durable transaction; then the sinks are woken. */
-  #commit(events: readonly NewEvent[], incident?: () => IncidentRow): void {
+  /** Events, incident row and the reducer's state in one durable transaction; then the sinks are woken. */
+  #commit(events: readonly NewEvent[], incident?: RowOf): readonly StoredEvent[] {
     const { store, deliveries, publish } = this.#deps;
     try {
       const stored = store.commitTransition({
         events,
-        ...(incident && { incidents: [lazily(incident)] }),
+        ...(incident && { incidents: (events: readonly StoredEvent[]) => [incident(events)] }),
         state: this.#stateDocuments(),
       });
       for (const event of stored) publish({ event });
       for (const delivery of deliveries) delivery.wake();
+      return stored;
     } catch (error) {
       this.#degrade(error);
+      // An event that a full disk refused is offered again with each sample, oldest first.
+      if (this.#unstored.length < MAX_UNSTORED) this.#unstored.push({ events, incident });
+      else this.counters.lostEvents += events.length;
+      return [];
     }
+  }
+
+  #storeDeferred(): void {
+    const waiting = this.#unstored;
+    this.#unstored = [];
+    for (const { events, incident } of waiting) this.#commit(events, incident);
   }
 
   #stateDocuments(): Record<string, string> {
@@ -497,28 +510,4 @@ const finiteOrNull = (x: number): number | null => (Number.isFinite(x) ? x : nul
 
 function parse<T>(json: string | null): T | null {
   return json === null ? null : (JSON.parse(json) as T);
-}
-
-/** An incident row whose `data` is only known once the event has its sequence: read when the store writes it. */
-function lazily(row: () => IncidentRow): IncidentRow {
-  return {
-    get id() {
-      return row().id;
-    },
-    get state() {
-      return row().state;
-    },
-    get severity() {
-      return row().severity;
-    },
-    get openedAtMs() {
-      return row().openedAtMs;
-    },
-    get resolvedAtMs() {
-      return row().resolvedAtMs;
-    },
-    get data() {
-      return row().data;
-    },
-  };
 }

@@ -210,7 +210,13 @@ function standing(
   const rises = RANK[severity] > RANK[incident.severity];
   const due = observation.timeMs - incident.notifiedAtMs >= settings.renotifyMs;
   // What is told again is a trigger, though a rule may be further over its threshold.
-  const repeated = due && !rises ? strongest(observation.readings.filter((r) => r.repeats), 1) : null;
+  const repeated =
+    due && !rises
+      ? strongest(
+          observation.readings.filter((r) => r.repeats),
+          1,
+        )
+      : null;
   const told = rises ? reading : repeated;
   const tell = told !== null;
   const next: StandingIncident = {

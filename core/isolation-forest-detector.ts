@@ -29,7 +29,9 @@ export class IsolationForestDetector implements Detector {
   constructor(model: IsolationForestModel) {
     const { schema, forest, fills } = model;
     if (forest.features !== schema.length || fills.length !== schema.length) {
-      throw new RangeError(`${schema.length} metrics, a forest of ${forest.features}, ${fills.length} fill values`);
+      throw new RangeError(
+        `${schema.length} metrics, a forest of ${forest.features}, ${fills.length} fill values`,
+      );
     }
     if (forest.trees.length === 0 || forest.rowsPerTree < 2) {
       throw new RangeError('a forest needs a tree, and each tree two rows');

@@ -62,12 +62,7 @@ function judge(newest: EpochRow | null, mark: MarkOnDisk, quarantined: boolean):
 }
 
 /** The numbers that the old epoch gave and this database doesn't know: the sinks are told when they register. */
-function noteLost(
-  { db }: OpenedDatabase,
-  { epoch, n }: Sequence,
-  reason: EpochReason,
-  nowMs: number,
-): void {
+function noteLost({ db }: OpenedDatabase, { epoch, n }: Sequence, reason: EpochReason, nowMs: number): void {
   const known = db.prepare<[string], EpochRow>('SELECT * FROM epochs WHERE name = ?').get(epoch);
   if (n <= (known?.last_n ?? 0)) return;
   const lostReason = `store-${reason}` as DropReason;

@@ -82,7 +82,7 @@ export class MemoryStore implements Store {
     const stored = change.events.map((draft, index) => this.#number(draft, this.#n + 1 + index));
     for (const event of stored) this.#record(event, null);
     for (const sink of this.#active()) sink.enforceBound();
-    for (const incident of change.incidents ?? []) this.#incidents.set(incident.id, incident);
+    for (const incident of change.incidents?.(stored) ?? []) this.#incidents.set(incident.id, incident);
     for (const [key, value] of Object.entries(change.state ?? {})) this.#state.set(key, value);
     return stored;
   }

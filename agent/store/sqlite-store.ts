@@ -163,7 +163,7 @@ export class SqliteStore implements Store {
         return logged.event;
       });
       this.#outbox.enforceBound();
-      for (const incident of change.incidents ?? []) this.#incidents.put(incident);
+      for (const incident of change.incidents?.(stored) ?? []) this.#incidents.put(incident);
       for (const [key, value] of Object.entries(change.state ?? {})) this.#sql.putState.run(key, value);
       return stored;
     });

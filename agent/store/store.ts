@@ -86,7 +86,8 @@ export interface Store {
   flagSamples(fromMs: number, toMs: number, flag: number): void;
   commitTransition(change: {
     readonly events: readonly NewEvent[];
-    readonly incidents?: readonly IncidentRow[];
+    /** Told the events as stored, so that a row can hold what its event says. */
+    readonly incidents?: (events: readonly StoredEvent[]) => readonly IncidentRow[];
     readonly state?: Readonly<Record<string, string>>;
   }): StoredEvent[];
   /** Small JSON documents by key (reducer state, learner state), not fsynced one by one. */

@@ -130,6 +130,7 @@ const dropped = record({
   schemaVersion: choice(1),
   sequence,
   sink: text,
+  epoch: text,
   reason: text,
   ranges: list({ type: 'array', items: count, minItems: 2, maxItems: 2 }),
   count,

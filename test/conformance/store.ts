@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { comparePending, type TombstoneData } from '../../agent/store/events-out.ts';
+import { comparePending } from '../../agent/store/events-out.ts';
 import type { IncidentRow, NewEvent, Store, StoreLimits } from '../../agent/store/store.ts';
 import { DEFAULT_STORE_LIMITS, SAMPLE_EXCLUDED, SAMPLE_IN_INCIDENT } from '../../agent/store/store.ts';
-import type { EventType, Sequence, Severity, StoredEvent } from '../../core/protocol/events.ts';
-import { EVENT_TYPES } from '../../core/protocol/events.ts';
+import type { StoredEvent } from '../../core/protocol/events.ts';
 import { agentEvent, alert, tombstonesOf } from '../store/drafts.ts';
 
 const numbers = (events: readonly StoredEvent[]): number[] => events.map((event) => event.sequence.n);
@@ -108,10 +107,13 @@ export function storeConformance(name: string, open: (limits: StoreLimits) => St
       store.putState('k', 'before');
       store.commitTransition({
         events: [],
-        incidents: [incident('b1', 5), incident('b2', 9)],
+        incidents: () => [incident('b1', 5), incident('b2', 9)],
         state: { k: 'after' },
       });
-      store.commitTransition({ events: [], incidents: [{ ...incident('b1', 5, 8), state: 'resolved' }] });
+      store.commitTransition({
+        events: [],
+        incidents: () => [{ ...incident('b1', 5, 8), state: 'resolved' }],
+      });
       expect(store.getState('k')).toBe('after');
       expect(store.incidents(10).map((row) => [row.id, row.state])).toEqual([
         ['b2', 'opened'],
@@ -268,7 +270,7 @@ export function storeConformance(name: string, open: (limits: StoreLimits) => St
       for (const t of [1, 50, 150]) append(t, 0);
       store.commitTransition({
         events: [agentEvent(0, 10), agentEvent(0, 20)],
-        incidents: [incident('i', 1, 2)],
+        incidents: () => [incident('i', 1, 2)],
       });
       store.settle('a', [{ epoch: store.epoch, n: 1 }], []);
       expect(store.maintain(200)).toEqual({ samples: 2, events: 0 });

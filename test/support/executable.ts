@@ -1,0 +1,52 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The packaged executable. In CI a missing one is a failure, not a skip. */
+export const EXECUTABLE =
+  process.env['EDGEWOOD_EXECUTABLE'] ?? join(import.meta.dirname, '..', '..', 'dist', 'edgewood-linux-x64');
+export const hasExecutable = existsSync(EXECUTABLE) || process.env['CI'] === 'true';
+
+export interface Run {
+  readonly child: ChildProcess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+  /** Resolves when a line of stderr holds the text. */
+  logged(text: string): Promise<void>;
+}
+
+/** Starts the executable with nothing of this environment but the path. */
+export function runExecutable(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+  const child = spawn(EXECUTABLE, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  const watching: (() => void)[] = [];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+    for (const look of watching) look();
+  });
+  return {
+    child,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    ended: new Promise((resolve) =>
+      child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown')),
+    ),
+    logged: (text) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (stderr.includes(text)) resolve();
+        };
+        watching.push(look);
+        look();
+      }),
+  };
+}
