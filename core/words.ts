@@ -5,7 +5,8 @@ import type { Explanation, FeatureReport, IncidentState, TriggerName } from './p
 function significant(x: number): string {
   const size = Math.abs(x);
   if (size >= 100 || Number.isInteger(x)) return String(Math.round(x));
-  return size >= 10 ? x.toFixed(0) : size >= 1 ? trimZeros(x.toFixed(1)) : trimZeros(x.toFixed(2));
+  const text = size >= 10 ? x.toFixed(0) : size >= 1 ? trimZeros(x.toFixed(1)) : trimZeros(x.toFixed(2));
+  return text === '-0' ? '0' : text;
 }
 
 const trimZeros = (text: string): string => text.replace(/\.?0+$/, '');
