@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { AlertData } from '../../core/protocol/events.ts';
 import { hasExecutable, type Run, runExecutable } from '../support/executable.ts';
 import { hasMosquitto, startMosquitto } from '../support/mosquitto.ts';
+import { RECORDING_START_MS, writeRecording } from '../support/recording.ts';
 import { validator } from '../support/schemas.ts';
-import { smallSeries } from '../support/series.ts';
 
 const cleanups: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -30,19 +30,7 @@ function start(...args: string[]): Run {
   return run;
 }
 
-/** 400 calm rows, ten with a busy processor, 200 calm ones; a row each five seconds. */
-function recording(directory: string): string {
-  const columns = smallSeries(610, 5);
-  const lines = ['timestamp,cpu,memory,network,swap'];
-  for (let t = 0; t < 610; t++) {
-    const values = columns.map((column) => column[t] as number);
-    if (t >= 400 && t < 410) values[0] = 99;
-    lines.push([1_700_000_000 + 5 * t, ...values].join(','));
-  }
-  const path = join(directory, 'recording.csv');
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  return path;
-}
+const recording = (directory: string): string => writeRecording(join(directory, 'recording.csv'));
 
 interface CloudEvent {
   readonly id: string;
@@ -67,7 +55,7 @@ function check(events: readonly CloudEvent[]): void {
   expect(numbers).toEqual(numbers.map((_, i) => i + 1));
   const alerts = events.filter((event) => event.type === 'edgewood.incident').map((event) => event.data);
   const opened = alerts.find((alert) => alert.state === 'opened');
-  expect(opened?.openedAt).toBe(new Date(1_700_002_000_000).toISOString());
+  expect(opened?.openedAt).toBe(new Date(RECORDING_START_MS + 2_000_000).toISOString());
   expect(opened?.explanation.top[0]?.feature).toBe('cpu');
   expect(opened?.explanation.sentence).toMatch(/CPU 99 % \(usually \d+-\d+ %\)/);
   expect(alerts.some((alert) => alert.state === 'resolved' && alert.incidentId === opened?.incidentId)).toBe(
