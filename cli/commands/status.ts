@@ -1,4 +1,5 @@
 import { printable } from '../../agent/log.ts';
+import { type Inventory, inventory } from '../../collector/inventory.ts';
 import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
 import { Exit } from '../errors.ts';
@@ -78,9 +79,31 @@ export interface AgentStatus {
 }
 
 export async function run(args: StatusOptions): Promise<number> {
-  const status = await askAgent<AgentStatus>(await socketPath(args), { method: 'status' });
-  process.stdout.write(args.json ? `${JSON.stringify(status)}\n` : `${statusPage(status, useColour())}\n`);
+  // The inventory is asked for here, not by the agent: it starts child processes and costs megabytes.
+  const [status, host] = await Promise.all([
+    askAgent<AgentStatus>(await socketPath(args), { method: 'status' }),
+    inventory(),
+  ]);
+  const text = args.json
+    ? JSON.stringify({ ...status, inventory: host })
+    : statusPage(status, useColour(), inventoryLine(host));
+  process.stdout.write(`${text}\n`);
   return Exit.done;
+}
+
+/** "Debian GNU/Linux 12, kernel 6.1, 2 cores, 24.7 GB, kvm". */
+export function inventoryLine(host: Inventory): string {
+  const memory = host.memoryBytes === undefined ? undefined : `${(host.memoryBytes / 1e9).toFixed(1)} GB`;
+  return [
+    host.os,
+    host.kernel && `kernel ${host.kernel}`,
+    host.cores && `${host.cores} cores`,
+    memory,
+    host.container ?? host.virtualisation,
+  ]
+    .filter(Boolean)
+    .map((part) => printable(String(part)))
+    .join(', ');
 }
 
 export const useColour = (): boolean => process.stdout.isTTY === true && !process.env['NO_COLOR'];
@@ -105,7 +128,7 @@ export function stateSentence(status: AgentStatus): string {
   return `${doing}; ${status.model?.slot === 'central' ? 'model from the centre' : next}.`;
 }
 
-export function statusPage(status: AgentStatus, colour: boolean): string {
+export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''): string {
   const lines: string[] = [];
   const row = (name: string, text: string): void => {
     lines.push(`  ${paint('2', name.padEnd(11), colour)}${text}`);
@@ -120,6 +143,7 @@ export function statusPage(status: AgentStatus, colour: boolean): string {
       `${printable(status.incident.id)}, ${status.incident.severity}, for ${formatDuration(status.nowMs - status.incident.openedAtMs)} (edgewood alerts show ${printable(status.incident.id).slice(0, 8)})`,
     );
   }
+  if (hostLine !== '') row('host', hostLine);
   row(
     'agent',
     `${status.version}, up ${formatDuration(status.nowMs - status.startedMs)}, a sample every ${status.intervalMs / 1000} s, ${status.counters['samples'] ?? 0} so far`,
