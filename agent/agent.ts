@@ -4,7 +4,7 @@ import { alertData } from '../core/alert.ts';
 import { runToEnd, type Stepwise } from '../core/features.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
 import type { Model } from '../core/model.ts';
-import { type AlertData, EVENT_TYPES, type StoredEvent } from '../core/protocol/events.ts';
+import { EVENT_TYPES, type StoredEvent } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
@@ -30,7 +30,7 @@ const TELEMETRY_MS = 10_000;
 const FIT_SLICE_MS = 8;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
-/** Events kept in memory while the disk is full. */
+/** Events kept in memory while the disk is full; the oldest go first. */
 const MAX_UNSTORED = 64;
 
 export interface AgentDependencies {
@@ -50,7 +50,11 @@ export interface AgentDependencies {
   readonly publish: (message: object) => void;
 }
 
-type RowOf = (stored: readonly StoredEvent[]) => IncidentRow;
+/** An event on its way into the store, and the incident row that goes with it. */
+interface Change {
+  readonly event: NewEvent;
+  readonly row: ((stored: StoredEvent) => IncidentRow) | null;
+}
 
 export interface TelemetryPoint {
   readonly timeMs: number;
@@ -75,7 +79,8 @@ export class Agent {
   #lastTelemetryMs = 0;
   #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
-  #unstored: { readonly events: readonly NewEvent[]; readonly incident: RowOf | undefined }[] = [];
+  /** What the store has not taken yet, oldest first: more than the change at hand only while the disk is full. */
+  #unstored: Change[] = [];
   #stopped = false;
 
   constructor(deps: AgentDependencies) {
@@ -104,7 +109,7 @@ export class Agent {
         version: loaded.model.provenance.version,
       });
     }
-    this.#commit([this.#lifecycleEvent('started')]);
+    this.#commit(this.#lifecycleEvent('started'));
     for (const delivery of this.#deps.deliveries) delivery.wake();
   }
 
@@ -113,7 +118,7 @@ export class Agent {
     if (this.#stopped) return;
     this.counters.samples++;
     const gap = this.#afterGap(sample);
-    if (this.#unstored.length > 0) this.#storeDeferred();
+    if (this.#unstored.length > 0) this.#flush();
     this.#lastSample = sample;
     if (!meta.failed) this.#schedule.sampled(sample.timeMs);
     this.#learn(sample.timeMs);
@@ -173,27 +178,28 @@ export class Agent {
 
   #onTransition(transition: Transition, watcher: Watcher): void {
     const { incident, state } = transition;
+    // Made now and numbered when it is stored: with a full disk that is later, and the watcher moves on.
+    const alert = alertData(transition, watcher, this.#alertContext(), { epoch: '', n: 0 });
     const event: NewEvent = {
       type: EVENT_TYPES.incident,
       severity: incident.severity,
       timeMs: transition.atMs,
       subject: incident.id,
-      data: (sequence) => JSON.stringify(alertData(transition, watcher, this.#alertContext(), sequence)),
+      data: (sequence) => JSON.stringify({ ...alert, sequence }),
     };
-    const [stored] = this.#commit([event], ([alert]) => ({
+    this.#commit(event, ({ data }) => ({
       id: incident.id,
       state,
       severity: incident.severity,
       openedAtMs: incident.openedAtMs,
       resolvedAtMs: state === 'resolved' || state === 'invalidated' ? transition.atMs : null,
-      data: alert?.data ?? '{}',
+      data,
     }));
-    const alert = stored === undefined ? null : (JSON.parse(stored.data) as AlertData);
     this.#deps.log(state === 'opened' ? 'warning' : 'info', `incident.${state}`, {
       id: incident.id,
       severity: incident.severity,
       trigger: incident.trigger,
-      sentence: alert?.explanation.sentence ?? 'not stored',
+      sentence: alert.explanation.sentence,
     });
   }
 
@@ -212,31 +218,36 @@ export class Agent {
     };
   }
 
-  /** Events, incident row and the reducer's state in one durable transaction; then the sinks are woken. */
-  #commit(events: readonly NewEvent[], incident?: RowOf): readonly StoredEvent[] {
-    const { store, deliveries, publish } = this.#deps;
-    try {
-      const stored = store.commitTransition({
-        events,
-        ...(incident && { incidents: (events: readonly StoredEvent[]) => [incident(events)] }),
-        state: this.#stateDocuments(),
-      });
-      for (const event of stored) publish({ event });
-      for (const delivery of deliveries) delivery.wake();
-      return stored;
-    } catch (error) {
-      this.#degrade(error);
-      // An event that a full disk refused is offered again with each sample, oldest first.
-      if (this.#unstored.length < MAX_UNSTORED) this.#unstored.push({ events, incident });
-      else this.counters.lostEvents += events.length;
-      return [];
-    }
+  #commit(event: NewEvent, row: Change['row'] = null): void {
+    this.#unstored.push({ event, row });
+    this.#flush();
   }
 
-  #storeDeferred(): void {
-    const waiting = this.#unstored;
+  /**
+   * Events, incident rows and the reducer's state in one durable transaction; then the sinks are woken. What a full
+   * disk refuses is offered again with each sample, in its order.
+   */
+  #flush(): void {
+    const { store, deliveries, publish } = this.#deps;
+    const changes = this.#unstored;
+    let stored: StoredEvent[];
+    try {
+      stored = store.commitTransition({
+        events: changes.map(({ event }) => event),
+        incidents: (events) => events.flatMap((event, i) => changes[i]?.row?.(event) ?? []),
+        state: this.#stateDocuments(),
+      });
+    } catch (error) {
+      this.#degrade(error);
+      while (changes.length > MAX_UNSTORED) {
+        changes.shift();
+        this.counters.lostEvents++;
+      }
+      return;
+    }
     this.#unstored = [];
-    for (const { events, incident } of waiting) this.#commit(events, incident);
+    for (const event of stored) publish({ event });
+    for (const delivery of deliveries) delivery.wake();
   }
 
   #stateDocuments(): Record<string, string> {
@@ -349,16 +360,13 @@ export class Agent {
       });
       const summary = this.#modelSummary(loaded);
       log('info', 'model.activated', { ...summary, bytes: loaded.bytes });
-      this.#commit([
-        {
-          type: EVENT_TYPES.modelActivated,
-          severity: null,
-          timeMs: nowMs,
-          subject: null,
-          data: (sequence) =>
-            JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: summary }),
-        },
-      ]);
+      this.#commit({
+        type: EVENT_TYPES.modelActivated,
+        severity: null,
+        timeMs: nowMs,
+        subject: null,
+        data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: summary }),
+      });
     } catch (error) {
       this.counters.failedFits++;
       log('error', 'model.fitFailed', { error: messageOf(error) });
@@ -501,7 +509,7 @@ export class Agent {
   stop(): void {
     if (this.#stopped) return;
     this.#sendTelemetry(this.#deps.clock.nowMs());
-    this.#commit([this.#lifecycleEvent('stopped')]);
+    this.#commit(this.#lifecycleEvent('stopped'));
     this.#stopped = true;
   }
 }

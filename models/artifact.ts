@@ -17,6 +17,8 @@ const MAX_METRICS = 1024;
 /** The windows are rings in memory, one a metric: the file must not be able to ask for much. */
 const MAX_SHORT_WINDOW = 4096;
 const MAX_TIME_MS = 8.64e15;
+/** No term of a metric is above this (metric-forests.ts, the 0.01 of u). */
+const MAX_TERM = 100;
 const PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
 
@@ -318,9 +320,9 @@ function take<T extends Numbers>(
 
 /** Divisors must be positive and finite: one zero there and every score is NaN. */
 function checkNumbers(model: Model): void {
-  const positive = (name: string, values: Float64Array): void => {
+  const positive = (name: string, values: Float64Array, most = Number.MAX_VALUE): void => {
     values.forEach((x, i) => {
-      if (!(x > 0 && Number.isFinite(x))) {
+      if (!(x > 0 && x <= most)) {
         throw new ArtifactError('badArray', `array "${name}" has ${x} at ${i}, a positive number expected`);
       }
     });
@@ -334,7 +336,7 @@ function checkNumbers(model: Model): void {
     throw new ArtifactError('badArray', 'array "moments" has a mean that is not finite');
   }
   positive('jumpScales', model.surprise.q);
-  positive('termMeans', model.forests.termMeans);
+  positive('termMeans', model.forests.termMeans, MAX_TERM);
   positive('tolerances', model.stillness.tolerances);
   positive('spreads', model.reference.spreads);
 }

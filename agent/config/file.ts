@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import { printable } from '../log.ts';
 import { ConfigError, type Settings, type SinkConfig } from './config.ts';
 import { KEY_BY_PATH, KEYS } from './keys.ts';
 
@@ -84,7 +85,7 @@ function walk(
       if (parsed === undefined) {
         const place = value?.range ? context.at(value.range[0]) : where;
         context.faults.push(
-          `${place}: ${path}: expected ${key.expected}, found ${shorten(JSON.stringify(raw))}`,
+          `${place}: ${path}: expected ${key.expected}, found ${shorten(printable(JSON.stringify(raw)))}`,
         );
       } else put(path, parsed);
     } else if (path === 'sinks') {
@@ -95,7 +96,7 @@ function walk(
       if (isMap(value)) walk(value, `${path}.`, context, put);
       else context.faults.push(`${where}: ${path}: expected a map with ${childrenOf(path)}`);
     } else {
-      context.faults.push(`${where}: unknown setting "${path}"${suggest(path)}`);
+      context.faults.push(`${where}: unknown setting "${shorten(printable(path))}"${suggest(path)}`);
     }
   }
 }
@@ -127,8 +128,7 @@ const childrenOf = (path: string): string =>
     .map((key) => key.path.slice(path.length + 1))
     .join(', ');
 
-const shorten = (text: string | undefined): string =>
-  text === undefined ? 'nothing' : text.length > 60 ? `${text.slice(0, 60)}…` : text;
+const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
 /** The nearest known key, if it is near enough to be meant. */
 export function suggest(path: string): string {

@@ -216,7 +216,7 @@ describe('learning', () => {
       score: 0,
       flags: flags(t),
     }));
-  const fit = (history: SampleRow[]) =>
+  const fitted = (history: SampleRow[]) =>
     runToEnd(
       fitFromStore({
         store: { lastSamples: () => history } as unknown as Store,
@@ -231,13 +231,13 @@ describe('learning', () => {
     );
 
   test('incidents are left out, up to a quarter of the rows', () => {
-    expect(fit(rows((t) => (t < 100 ? 1 : 0)))?.provenance).toMatchObject({ rows: 500, intervalMs: 5000 });
-    expect(fit(rows((t) => (t < 300 ? 1 : 0)))?.provenance.rows).toBe(600);
-    expect(fit(rows((t) => (t < 300 ? 2 : 0)))?.provenance.rows).toBe(300);
+    expect(fitted(rows((t) => (t < 100 ? 1 : 0)))?.provenance).toMatchObject({ rows: 500, intervalMs: 5000 });
+    expect(fitted(rows((t) => (t < 300 ? 1 : 0)))?.provenance.rows).toBe(600);
+    expect(fitted(rows((t) => (t < 300 ? 2 : 0)))?.provenance.rows).toBe(300);
   });
 
   test('too little history is no model', () => {
-    expect(fit(rows(() => 0).slice(0, 20))).toBeNull();
-    expect(fit([])).toBeNull();
+    expect(fitted(rows(() => 0).slice(0, 20))).toBeNull();
+    expect(fitted([])).toBeNull();
   });
 });
