@@ -124,7 +124,10 @@ function strongest(readings: readonly Reading[], factor: number): Reading | null
       bestRatio = ratio;
     }
   }
-  return best;
+  // A state and an alert are JSON, which knows no infinity.
+  return best !== null && best.value === Number.POSITIVE_INFINITY
+    ? { ...best, value: Number.MAX_VALUE }
+    : best;
 }
 
 /**

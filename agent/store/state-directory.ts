@@ -53,6 +53,8 @@ export function prepareDirectory(directory: string): void {
   }
   try {
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    // And by doing it: access(2) asks for the real user, not the effective one.
+    createFile(join(directory, LOCK_FILE), LOCK_MODE);
   } catch (error) {
     const readOnly = isErrno(error) && error.code === 'EROFS';
     throw unusable(

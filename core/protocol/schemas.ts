@@ -6,6 +6,8 @@ export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
 export type JsonSchema = { readonly [key: string]: unknown };
 
 const text: JsonSchema = { type: 'string' };
+const id: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
+const sha256: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const number: JsonSchema = { type: 'number' };
 const flag: JsonSchema = { type: 'boolean' };
 const count: JsonSchema = { type: 'integer', minimum: 0 };
@@ -27,14 +29,13 @@ function record(
   };
 }
 
-const sequence = record({ epoch: text, n: { type: 'integer', minimum: 1 } });
-const host = record({ id: text, name: text, labels: { type: 'object', additionalProperties: text } });
+const sequence = record({ epoch: id, n: { type: 'integer', minimum: 1 } });
+const host = record({ id, name: text, labels: { type: 'object', additionalProperties: text } });
 const rates = record({ infoPerDay: number, warningPerDay: number, criticalPerDay: number });
-const processUse = {
-  type: 'object',
-  properties: { pid: count, name: text, cpuPercent: orNull(number), memoryBytes: orNull(number) },
-  required: ['pid', 'name'],
-};
+const processUse = record(
+  { pid: count, name: text, cpuPercent: orNull(number), memoryBytes: orNull(number) },
+  ['cpuPercent', 'memoryBytes'],
+);
 
 const feature = record({
   name: text,
@@ -61,7 +62,7 @@ const explanation = record({
 
 const alert = record({
   schemaVersion: choice(1),
-  incidentId: text,
+  incidentId: id,
   sequence,
   host,
   agentVersion: text,
@@ -96,7 +97,7 @@ const alert = record({
   model: record({
     name: text,
     version: text,
-    sha256: text,
+    sha256,
     alias: orNull(text),
     trainedFrom: time,
     trainedTo: time,
@@ -106,7 +107,7 @@ const alert = record({
 const modelSummary = record({
   name: text,
   version: text,
-  sha256: text,
+  sha256,
   rows: count,
   trainedFrom: time,
   trainedTo: time,
@@ -116,7 +117,7 @@ const modelSummary = record({
 const lifecycle = record({
   schemaVersion: choice(1),
   sequence,
-  bootId: text,
+  bootId: id,
   agentVersion: text,
   host,
   source: text,
@@ -129,19 +130,37 @@ const modelActivated = record({ schemaVersion: choice(1), sequence, slot: text, 
 const dropped = record({
   schemaVersion: choice(1),
   sequence,
-  sink: text,
-  epoch: text,
+  sink: id,
+  epoch: id,
   reason: text,
   ranges: list({ type: 'array', items: count, minItems: 2, maxItems: 2 }),
   count,
 });
 
+/** The envelope around every `data` above. */
+const event = record(
+  {
+    specversion: choice('1.0'),
+    id: { type: 'string', minLength: 1 },
+    source: { type: 'string', format: 'uri-reference', pattern: '^//edgewood/[^/]+/[^/]+$' },
+    type: choice(...Object.values(EVENT_TYPES)),
+    subject: { type: 'string', minLength: 1 },
+    time,
+    datacontenttype: choice('application/json'),
+    dataschema: { type: 'string', format: 'uri' },
+    sequence: { type: 'string', pattern: '^[1-9][0-9]*$' },
+    sequenceepoch: id,
+    data: { type: 'object' },
+  },
+  ['subject'],
+);
+
 const status = record(
   {
     schemaVersion: choice(1),
     online: flag,
-    hostId: text,
-    bootId: text,
+    hostId: id,
+    bootId: id,
     agentVersion: text,
     schemaHash: text,
     at: time,
@@ -151,15 +170,17 @@ const status = record(
 
 const telemetry = record({
   schemaVersion: choice(1),
-  hostId: text,
-  bootId: text,
-  samples: list(record({ t: number, score: orNull(number), surprise: orNull(number) })),
+  hostId: id,
+  bootId: id,
+  samples: list(
+    record({ t: { type: 'number', minimum: 0 }, score: orNull(number), surprise: orNull(number) }),
+  ),
   health: record({
     state: choice('warming-up', 'watching', 'incident'),
     samples: count,
     gaps: count,
     notStored: count,
-    databaseBytes: number,
+    databaseBytes: count,
     pending: count,
   }),
 });
@@ -175,6 +196,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
 };
 
 const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  event,
   alert,
   lifecycle,
   'model-activated': modelActivated,

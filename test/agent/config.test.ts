@@ -7,6 +7,7 @@ import { ConfigError, defaultStateDir, resolveConfig, type Settings } from '../.
 import { parseConfig, readConfigFile, suggest } from '../../agent/config/file.ts';
 import { KEY_BY_PATH, KEYS } from '../../agent/config/keys.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { unprivileged } from '../support/unprivileged.ts';
 
 const settings = (values: Record<string, unknown>, sinks: Settings['sinks'] = []): Settings => ({
   values: new Map(Object.entries(values)),
@@ -329,11 +330,12 @@ describe('from disk', () => {
     expect(() => readConfigFile(join(path, 'below'))).toThrow(/ENOTDIR; expected a YAML file/);
   });
 
-  test.skipIf(process.getuid?.() === 0)('not readable', () => {
-    const path = join(temporaryDirectory(), 'agent.yaml');
+  test('not readable', () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'agent.yaml');
     writeFileSync(path, 'site: lab\n');
     chmodSync(path, 0);
-    expect(() => readConfigFile(path)).toThrow(/not readable by this user/);
+    unprivileged(directory, () => expect(() => readConfigFile(path)).toThrow(/not readable by this user/));
   });
 });
 

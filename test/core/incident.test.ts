@@ -248,6 +248,14 @@ describe('the reducer, whatever comes', () => {
     );
   });
 
+  test('a reading without bounds is kept as the largest number: JSON knows no infinity', () => {
+    const host = new Host();
+    host.next(Number.POSITIVE_INFINITY);
+    expect(host.state.standing?.peak).toBe(Number.MAX_VALUE);
+    expect(host.transitions[0]?.reading?.value).toBe(Number.MAX_VALUE);
+    expect(JSON.parse(JSON.stringify(host.state))).toEqual(host.state);
+  });
+
   test('counts: samples over the threshold, those not told of, notifications', () => {
     fc.assert(
       fc.property(settingsOf, runOf, (settings, run) => {

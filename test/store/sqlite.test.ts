@@ -21,6 +21,7 @@ import {
   StoreFullError,
   StoreUnusableError,
 } from '../../agent/store/store.ts';
+import { unprivileged } from '../support/unprivileged.ts';
 import { agentEvent, alert, tombstonesOf } from './drafts.ts';
 import { open, temporaryDirectory } from './helpers.ts';
 
@@ -302,11 +303,13 @@ describe('the state directory', () => {
     expect(() => open('/proc/edgewood')).toThrow(StoreUnusableError);
   });
 
-  it.skipIf(process.getuid?.() === 0)('refuses one it may not write', () => {
+  it('refuses one it may not write', () => {
     const directory = temporaryDirectory();
-    mkdirSync(join(directory, 'ro'));
-    chmodSync(join(directory, 'ro'), 0o500);
-    expect(() => open(join(directory, 'ro'))).toThrow(/is not writable/);
+    unprivileged(directory, () => {
+      mkdirSync(join(directory, 'ro'));
+      chmodSync(join(directory, 'ro'), 0o500);
+      expect(() => open(join(directory, 'ro'))).toThrow(/is not writable/);
+    });
   });
 });
 

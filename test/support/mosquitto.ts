@@ -9,11 +9,15 @@ import { join } from 'node:path';
 const BINARY = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto'].find((path) => existsSync(path));
 
 /** In CI a missing broker is a failure, not a skip. */
-export const hasMosquitto = BINARY !== undefined || process.env['CI'] === 'true';
+export const hasMosquitto =
+  BINARY !== undefined || ![undefined, '', 'false', '0'].includes(process.env['CI']);
 
 export interface Mosquitto {
   readonly port: number;
   readonly directory: string;
+  /** It holds its connections and says nothing more, until it is killed or resumed. */
+  pause(): void;
+  resume(): void;
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>;
   /** On the same port, with the same configuration. */
@@ -56,6 +60,8 @@ export async function startMosquitto(
   return {
     port,
     directory,
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     kill,
     restart: async () => {
       await kill();
@@ -94,64 +100,52 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** A throw-away authority with a server and a client certificate, by openssl; null where that is missing. */
-export function makeCertificates(
-  directory: string,
-): { ca: string; cert: string; key: string; clientCert: string; clientKey: string } | null {
+export interface Certificates {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCert: string;
+  readonly clientKey: string;
+  /** Of the same authority, run out yesterday. */
+  readonly expiredCert: string;
+  /** For a host of another name. */
+  readonly strangerCert: string;
+}
+
+const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+const LEAVES = {
+  server: 'subjectAltName=DNS:localhost,IP:127.0.0.1\n',
+  expired: 'subjectAltName=DNS:localhost,IP:127.0.0.1\n',
+  stranger: 'subjectAltName=DNS:elsewhere.example\n',
+  client: '',
+};
+
+/** A throw-away authority with server and client certificates, by openssl; null where that is missing. */
+export function makeCertificates(directory: string): Certificates | null {
   const path = (name: string): string => join(directory, name);
-  const run = (...args: string[]): boolean => spawnSync('openssl', args, { stdio: 'ignore' }).status === 0;
-  writeFileSync(path('server.ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-  const made =
-    run(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=test authority',
-      '-keyout',
-      path('ca.key'),
-      '-out',
+  const run = (...args: string[]): boolean =>
+    spawnSync('openssl', args, { stdio: 'ignore', cwd: directory }).status === 0;
+  const authority = ['-subj', '/CN=test authority', '-keyout', path('ca.key'), '-out', path('ca.pem')];
+  let made = run('req', '-x509', ...EC, '-days', '2', ...authority);
+  for (const [name, extension] of Object.entries(LEAVES)) {
+    writeFileSync(path(`${name}.ext`), extension);
+    // Only the server's key is ever used by a server.
+    const key = path(name === 'client' ? 'client.key' : 'server.key');
+    const request = path(`${name}.csr`);
+    const make = name === 'server' || name === 'client' ? [...EC, '-keyout', key] : ['-new', '-key', key];
+    made &&= run('req', ...make, '-subj', `/CN=${name}`, '-out', request);
+    const signed = [
+      '-CA',
       path('ca.pem'),
-    ) &&
-    ['server', 'client'].every(
-      (name) =>
-        run(
-          'req',
-          '-newkey',
-          'ec',
-          '-pkeyopt',
-          'ec_paramgen_curve:P-256',
-          '-nodes',
-          '-subj',
-          `/CN=${name}`,
-          '-keyout',
-          path(`${name}.key`),
-          '-out',
-          path(`${name}.csr`),
-        ) &&
-        run(
-          'x509',
-          '-req',
-          '-in',
-          path(`${name}.csr`),
-          '-CA',
-          path('ca.pem'),
-          '-CAkey',
-          path('ca.key'),
-          '-CAcreateserial',
-          '-days',
-          '2',
-          '-out',
-          path(`${name}.pem`),
-          ...(name === 'server' ? ['-extfile', path('server.ext')] : []),
-        ),
-    );
+      '-CAkey',
+      path('ca.key'),
+      '-CAcreateserial',
+      '-out',
+      path(`${name}.pem`),
+    ];
+    const days = name === 'expired' ? '-1' : '2';
+    made &&= run('x509', '-req', '-in', request, ...signed, '-days', days, '-extfile', path(`${name}.ext`));
+  }
   if (!made) return null;
   return {
     ca: path('ca.pem'),
@@ -159,5 +153,7 @@ export function makeCertificates(
     key: path('server.key'),
     clientCert: path('client.pem'),
     clientKey: path('client.key'),
+    expiredCert: path('expired.pem'),
+    strangerCert: path('stranger.pem'),
   };
 }

@@ -1,37 +1,40 @@
-import { type IClientOptions, type IClientPublishOptions, MqttClient } from 'mqtt';
-import { CLOUDEVENTS_CONTENT_TYPE, toCloudEvent } from '../../../core/protocol/cloudevents.ts';
+import type { IClientPublishOptions } from 'mqtt';
+import { CLOUDEVENTS_CONTENT_TYPE } from '../../../core/protocol/cloudevents.ts';
 import type { StoredEvent } from '../../../core/protocol/events.ts';
 import { parseInbound } from '../../../core/protocol/inbound.ts';
 import {
   ALERT_EXPIRY_SECONDS,
-  MAX_EVENT_BYTES,
   MAX_INBOUND_PACKET_BYTES,
   MAX_TELEMETRY_BYTES,
   TELEMETRY_EXPIRY_SECONDS,
 } from '../../../core/protocol/limits.ts';
 import { type AgentIdentity, statusDocument } from '../../../core/protocol/status.ts';
-import { type AgentTopics, agentTopics } from '../../../core/protocol/topics.ts';
+import { type AgentTopics, agentTopics, topicLevelFault } from '../../../core/protocol/topics.ts';
 import type { SinkConfig } from '../../config/config.ts';
 import type { Log } from '../../log.ts';
-import type { Settlement, Sink, SinkStatus, Telemetry } from '../sink.ts';
-import { PacketGuard } from './guard.ts';
+import { encodeEvent } from '../encode.ts';
 import {
-  describeFailure,
-  type Endpoint,
-  isVersionRefusal,
-  openStream,
-  parseEndpoint,
-  readSecret,
-} from './transport.ts';
+  type Settlement,
+  type Sink,
+  SinkConfigurationError,
+  type SinkStatus,
+  type Telemetry,
+} from '../sink.ts';
+import { type ConnectionEnd, MqttConnection, type PublishResult } from './connection.ts';
+import { describeFailure, refusalWords } from './failures.ts';
+import { clientOptions, VersionChoice } from './options.ts';
+import { checkFiles, type Endpoint, openStream, parseEndpoint } from './transport.ts';
 
 const BACKOFF_BASE_MS = 1000;
 const BACKOFF_CAP_MS = 60_000;
-const CONNECT_TIMEOUT_MS = 15_000;
-const KEEPALIVE_SECONDS = 30;
-const SESSION_EXPIRY_SECONDS = 86_400;
-const IN_FLIGHT = 16;
+/** A connection that held so long starts the backoff anew: two hosts under one id throw each other out for ever. */
+const STABLE_MS = 30_000;
 /** Telemetry is dropped rather than queued behind so many unsent bytes. */
 const TELEMETRY_BACKLOG_BYTES = 256 * 1024;
+/** After so many packets refused in a row, alerts go out on a connection that subscribes to nothing. */
+const CUTS_BEFORE_DEAF = 3;
+/** Ids kept to say `replayed`; those that the outbox drops are never settled here. */
+const MAX_REMEMBERED = 1024;
 /** PUBACK codes that say "never", MQTT 5 section 3.4.2.1: topic name, packet too large, payload format. */
 const POISON_CODES: ReadonlySet<number> = new Set([144, 149, 153]);
 
@@ -42,15 +45,9 @@ export interface MqttSinkDependencies {
   readonly log: Log;
 }
 
-interface Connection {
-  readonly client: MqttClient;
-  /** Settles what is open when the connection goes. */
-  readonly lost: Set<() => void>;
-}
-
 /**
- * MQTT 5 (3.1.1 where that is refused) over TCP or TLS. A client of mqtt.js lives for one connection: it never
- * reconnects by itself and keeps no outbox, so that what was not acknowledged is only ever in ours.
+ * MQTT 5 (3.1.1 where that is refused) over TCP or TLS. It chooses when to connect and in which version, and turns
+ * acknowledgements into settlements; an MqttConnection is one connection.
  */
 export class MqttSink implements Sink {
   readonly name: string;
@@ -64,16 +61,20 @@ export class MqttSink implements Sink {
   /** Sent in an earlier try and not acknowledged: said again as `replayed`. */
   readonly #unacknowledged = new Set<string>();
   #tls: typeof import('node:tls') | null = null;
-  #connection: Connection | null = null;
-  #ready = false;
+  #connection: MqttConnection | null = null;
   #onReady: () => void = () => {};
   #cancelTimer: (() => void) | null = null;
-  #closed = false;
+  #closing: Promise<void> | null = null;
   #attempt = 0;
+  #readyAtMs = 0;
   #connects = 0;
-  #version: 4 | 5;
-  /** The next session begins anew: the old one holds a packet that would be cut again. */
+  readonly #version: VersionChoice;
+  /** Packets that the guard refused since a connection last held. The next session begins anew: the old one holds
+   * the packet. */
+  #cuts = 0;
   #cleanNext = false;
+  /** One publish at a time, to find the one that the broker ends its connections over. */
+  #oneByOne = false;
   #lastError: string | null = null;
 
   /** @throws SinkConfigurationError for settings that can never work */
@@ -81,160 +82,110 @@ export class MqttSink implements Sink {
     this.name = config.name;
     this.#config = config;
     this.#endpoint = parseEndpoint(config);
+    for (const key of ['site', 'hostId'] as const) {
+      const fault = topicLevelFault(identity[key]);
+      if (fault !== null) throw new SinkConfigurationError(`sink "${config.name}": ${key}: ${fault}`);
+    }
+    // Unreadable files are told at start, not at the first night.
+    checkFiles(config);
     this.#identity = identity;
     this.#topics = agentTopics(identity.site, identity.hostId);
     this.#deps = deps;
-    this.#version = config.protocolVersion ?? 5;
-    // Unreadable files are told at start, not at the first night.
-    readSecret(config, 'usernameFile');
-    readSecret(config, 'passwordFile');
+    this.#version = new VersionChoice(config.protocolVersion);
   }
 
   start(onReady: () => void): void {
     this.#onReady = onReady;
+    if (this.#config.insecure === true) this.#log('warning', 'mqtt.insecure');
     void this.#connect();
   }
 
   connected(): boolean {
-    return this.#ready;
+    return this.#closing === null && this.#connection?.ready === true;
+  }
+
+  #log(level: Parameters<Log>[0], event: string, fields: Parameters<Log>[2] = {}): void {
+    this.#deps.log(level, event, { sink: this.name, ...fields });
   }
 
   async #connect(): Promise<void> {
-    if (this.#closed) return;
     if (this.#endpoint.tls) this.#tls ??= await import('node:tls');
+    if (this.#closing !== null) return;
     try {
       this.#open();
     } catch (error) {
+      // A file that was there at start and is gone or damaged now may come back.
       this.#fail(error);
       this.#scheduleReconnect();
     }
   }
 
-  #options(): IClientOptions {
-    const { site, hostId } = this.#identity;
-    const password = readSecret(this.#config, 'passwordFile');
-    const username = readSecret(this.#config, 'usernameFile') ?? this.#config.username;
-    return {
-      clientId: `edgewood-${site}-${hostId}`,
-      protocolVersion: this.#version,
-      clean: this.#cleanNext,
-      keepalive: KEEPALIVE_SECONDS,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      queueQoSZero: false,
-      writeCache: false,
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      ...(this.#version === 5 && {
-        properties: {
-          sessionExpiryInterval: SESSION_EXPIRY_SECONDS,
-          maximumPacketSize: MAX_INBOUND_PACKET_BYTES,
-        },
-      }),
-      will: {
-        topic: this.#topics.status,
-        payload: Buffer.from(JSON.stringify(statusDocument(this.#identity, false, null))),
-        qos: 1,
-        retain: true,
-      },
-    };
-  }
-
   #open(): void {
-    const guard = new PacketGuard(MAX_INBOUND_PACKET_BYTES);
+    const version = this.#version.current;
+    const options = clientOptions(this.#config, this.#identity, this.#topics, version, this.#cleanNext);
     const stream = openStream(this.#config, this.#endpoint, this.#tls);
-    let answered = false;
-    stream.on('data', (chunk: Buffer) => {
-      answered = true;
-      const fault = guard.check(chunk);
-      if (fault === null) return;
-      this.#count(`${fault}Packets`);
-      this.#cleanNext = true;
-      this.#deps.log('warning', 'mqtt.packetRefused', {
-        sink: this.name,
-        fault,
-        maximumBytes: MAX_INBOUND_PACKET_BYTES,
-      });
-      stream.destroy();
-    });
-    const client = new MqttClient(() => stream, this.#options());
-    const connection: Connection = { client, lost: new Set() };
-    this.#connection = connection;
-    let failure: unknown = null;
-    client.on('error', (error) => {
-      failure ??= error;
-    });
-    client.on('connect', () => {
-      this.#greet(connection).catch((error: unknown) => {
-        failure ??= error;
-        stream.destroy();
-      });
-    });
-    client.on('message', (topic, payload, packet) => this.#onMessage(topic, payload, packet.retain));
-    client.once('close', () => {
-      // A broker that shuts the door right after CONNECT may not know version 5: the next try speaks the other one.
-      const wasReady = this.#ready && this.#connection === connection;
-      if (!wasReady && (isVersionRefusal(failure) || (stream.bytesWritten > 0 && !answered)))
-        this.#tryOtherVersion();
-      this.#lose(connection);
-      if (failure !== null || !wasReady) this.#fail(failure ?? new Error('the broker closed the connection'));
-      this.#scheduleReconnect();
+    const settings = {
+      version,
+      topics: this.#topics,
+      birth: () => JSON.stringify(statusDocument(this.#identity, true, this.#deps.nowMs())),
+      subscribe: this.#cuts < CUTS_BEFORE_DEAF,
+      setTimer: this.#deps.setTimer,
+    };
+    this.#connection = new MqttConnection(stream, options, settings, {
+      ready: () => this.#greeted(settings.subscribe),
+      message: (topic, payload, retained) => this.#onMessage(topic, payload, retained),
+      packetRefused: (fault) => this.#packetRefused(fault),
+      forbidden: (what, code) => this.#forbidden(what, code),
+      closed: (end) => this.#closed(end),
     });
   }
 
-  #tryOtherVersion(): void {
-    if (this.#config.protocolVersion !== undefined) return;
-    this.#version = this.#version === 5 ? 4 : 5;
-    this.#deps.log('info', 'mqtt.version', { sink: this.name, trying: this.#version === 5 ? '5' : '3.1.1' });
-  }
-
-  /** Says that the agent is here, subscribes, and only then lets events through. */
-  async #greet(connection: Connection): Promise<void> {
-    const birth = statusDocument(this.#identity, true, this.#deps.nowMs());
-    await connection.client.publishAsync(this.#topics.status, JSON.stringify(birth), {
-      qos: 1,
-      retain: true,
-    });
-    const granted = await connection.client.subscribeAsync([...this.#topics.subscriptions], { qos: 1 });
-    for (const { topic, qos } of granted) {
-      if (qos >= 128) this.#deps.log('warning', 'mqtt.subscriptionRefused', { sink: this.name, topic });
-    }
-    if (this.#connection !== connection || this.#closed) return;
-    this.#ready = true;
+  #greeted(subscribed: boolean): void {
+    if (this.#closing !== null) return;
     this.#cleanNext = false;
-    this.#attempt = 0;
     this.#connects++;
+    this.#readyAtMs = this.#deps.nowMs();
     this.#lastError = null;
-    this.#deps.log('info', 'mqtt.connected', {
-      sink: this.name,
-      target: this.#endpoint.target,
-      version: this.#version === 5 ? '5' : '3.1.1',
-    });
+    this.#log('info', 'mqtt.connected', { target: this.#endpoint.target, version: this.#version.name });
+    if (!subscribed) this.#log('warning', 'mqtt.notListening', { refusedPackets: this.#cuts });
     this.#onReady();
   }
 
-  #lose(connection: Connection): void {
-    if (this.#connection === connection) {
-      this.#connection = null;
-      this.#ready = false;
-    }
-    for (const settle of connection.lost) settle();
-    connection.lost.clear();
-    connection.client.end(true);
+  #packetRefused(fault: 'oversized' | 'malformed'): void {
+    this.#count(`${fault}Packets`);
+    this.#cuts++;
+    this.#cleanNext = true;
+    this.#log('warning', 'mqtt.packetRefused', { fault, maximumBytes: MAX_INBOUND_PACKET_BYTES });
   }
 
-  #fail(error: unknown): void {
+  #forbidden(what: 'birth' | 'subscription', code: number | undefined): void {
+    this.#count(`${what}Refused`);
+    this.#log('warning', `mqtt.${what}Refused`, { code, mend: "allow it in the broker's access rules" });
+  }
+
+  #closed(end: ConnectionEnd): void {
+    this.#connection = null;
+    if (this.#closing !== null) return;
+    if (end.wasReady && this.#deps.nowMs() - this.#readyAtMs >= STABLE_MS) {
+      this.#attempt = 0;
+      this.#cuts = 0;
+    }
+    if (end.objected) this.#oneByOne = true;
+    if (this.#version.next(end)) this.#log('info', 'mqtt.version', { trying: this.#version.name });
+    this.#fail(end.failure ?? new Error('the broker closed the connection'), end.wasReady);
+    this.#scheduleReconnect();
+  }
+
+  #fail(error: unknown, wasReady = false): void {
     const words = describeFailure(error, this.#endpoint);
-    this.#count('connectFailures');
+    this.#count(wasReady ? 'connectionsLost' : 'connectFailures');
     // The same failure every minute is one line, not a log full.
-    if (words !== this.#lastError)
-      this.#deps.log('warning', 'mqtt.disconnected', { sink: this.name, error: words });
+    if (words !== this.#lastError) this.#log('warning', 'mqtt.disconnected', { error: words });
     this.#lastError = words;
   }
 
   #scheduleReconnect(): void {
-    if (this.#closed) return;
+    if (this.#closing !== null) return;
     const most = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#attempt, 10));
     this.#attempt++;
     this.#cancelTimer?.();
@@ -245,54 +196,47 @@ export class MqttSink implements Sink {
   }
 
   #onMessage(topic: string, payload: Buffer, retained: boolean): void {
+    if (this.#closing !== null) return;
     const inbound = parseInbound(topic, payload, retained, this.#identity);
     // Commands and acknowledgements come with later versions; until then a well-formed one is turned away too.
     const reason = inbound.outcome === 'rejected' ? inbound.reason : 'unsupported';
-    const key = `inbound.${reason}`;
-    this.#count(key);
+    const count = this.#count(`inbound.${reason}`);
     // One line a reason and power of two: hostile input can't fill a log.
-    const count = this.#counters[key] ?? 1;
-    if ((count & (count - 1)) === 0)
-      this.#deps.log('warning', 'mqtt.inboundRejected', { sink: this.name, reason, count });
+    if (Number.isInteger(Math.log2(count))) this.#log('warning', 'mqtt.inboundRejected', { reason, count });
   }
 
   async deliver(events: readonly StoredEvent[]): Promise<Settlement[]> {
     const settlements: Settlement[] = [];
-    for (let i = 0; i < events.length; i += IN_FLIGHT) {
-      const wave = events.slice(i, i + IN_FLIGHT);
-      settlements.push(...(await Promise.all(wave.map((event) => this.#publish(event)))));
+    while (settlements.length < events.length) {
+      const connection = this.#connection;
+      const size = this.#oneByOne ? 1 : (connection?.inFlight ?? events.length);
+      const wave = events.slice(settlements.length, settlements.length + size);
+      if (connection === null || !this.connected()) {
+        settlements.push(...wave.map((): Settlement => ({ outcome: 'retry', reason: 'not connected' })));
+        continue;
+      }
+      const answered = connection.expectAnswer();
+      settlements.push(...(await Promise.all(wave.map((event) => this.#publish(connection, event)))));
+      answered();
     }
     return settlements;
   }
 
-  #publish(event: StoredEvent): Promise<Settlement> {
-    const connection = this.#connection;
-    if (connection === null || !this.#ready)
-      return Promise.resolve({ outcome: 'retry', reason: 'not connected' });
-    const { site, hostId } = this.#identity;
+  async #publish(connection: MqttConnection, event: StoredEvent): Promise<Settlement> {
     const again = this.#unacknowledged.has(event.id);
-    const payload = JSON.stringify(toCloudEvent(event, { site, hostId, nowMs: this.#deps.nowMs(), again }));
-    if (payload.length > MAX_EVENT_BYTES) {
-      return Promise.resolve({
-        outcome: 'poison',
-        reason: `${payload.length} bytes, at most ${MAX_EVENT_BYTES}`,
-      });
-    }
+    const encoded = encodeEvent(event, this.#identity, this.#deps.nowMs(), again);
+    if ('fault' in encoded) return { outcome: 'poison', reason: encoded.fault };
     const topic = event.severity === null ? this.#topics.event : this.#topics.alert(event.severity);
+    if (this.#unacknowledged.size >= MAX_REMEMBERED) this.#unacknowledged.clear();
     this.#unacknowledged.add(event.id);
-    return new Promise((resolve) => {
-      const lost = (): void =>
-        resolve({ outcome: 'retry', reason: 'the connection was lost before the acknowledgement' });
-      connection.lost.add(lost);
-      connection.client.publish(topic, payload, this.#publishOptions(1), (error) => {
-        connection.lost.delete(lost);
-        resolve(this.#settle(event, error));
-      });
-    });
+    const result = await connection.publish(topic, encoded.text, this.#publishOptions(1));
+    const settlement = this.#settle(result);
+    if (settlement.outcome !== 'retry') this.#unacknowledged.delete(event.id);
+    return settlement;
   }
 
   #publishOptions(qos: 0 | 1): IClientPublishOptions {
-    if (this.#version === 4) return { qos };
+    if (this.#version.current === 4) return { qos };
     return {
       qos,
       properties: {
@@ -303,40 +247,38 @@ export class MqttSink implements Sink {
     };
   }
 
-  #settle(event: StoredEvent, error: unknown): Settlement {
-    if (!error) {
-      this.#unacknowledged.delete(event.id);
-      return { outcome: 'delivered' };
+  #settle(result: PublishResult): Settlement {
+    switch (result.kind) {
+      case 'acknowledged':
+        this.#oneByOne = false;
+        return { outcome: 'delivered' };
+      case 'lost':
+        if (result.blamed) return { outcome: 'poison', reason: 'the broker ends the connection over it' };
+        return { outcome: 'retry', reason: 'the connection was lost before the acknowledgement' };
+      case 'tooLarge':
+        return { outcome: 'poison', reason: `larger than the broker takes (${result.maximumBytes} bytes)` };
+      case 'refused': {
+        const reason = refusalWords(result.code) ?? result.message;
+        if (result.code !== undefined && POISON_CODES.has(result.code)) return { outcome: 'poison', reason };
+        this.#lastError = `${this.#endpoint.target}: ${reason}`;
+        return { outcome: 'retry', reason };
+      }
     }
-    const { code, message } = error as { code?: unknown; message?: string };
-    const reason =
-      code === 135
-        ? `not authorised to publish to its topic; check the broker's ACL`
-        : (message ?? String(code));
-    if (typeof code === 'number' && POISON_CODES.has(code)) {
-      this.#unacknowledged.delete(event.id);
-      return { outcome: 'poison', reason };
-    }
-    this.#lastError = `${this.#endpoint.target}: ${reason}`;
-    return { outcome: 'retry', reason };
   }
 
   telemetry(batch: Telemetry): void {
     const connection = this.#connection;
-    const fits = batch.payload.length <= MAX_TELEMETRY_BYTES;
-    const room = connection !== null && connection.client.stream.writableLength < TELEMETRY_BACKLOG_BYTES;
-    if (!this.#ready || connection === null || !fits || !room) {
-      this.#count('telemetryDropped');
-      return;
-    }
-    connection.client.publish(this.#topics.telemetry, batch.payload, this.#publishOptions(0), () => {});
+    const fits = Buffer.byteLength(batch.payload) <= MAX_TELEMETRY_BYTES;
+    const room = connection !== null && connection.backlogBytes < TELEMETRY_BACKLOG_BYTES;
+    if (connection === null || !this.connected() || !fits || !room) this.#count('telemetryDropped');
+    else connection.send(this.#topics.telemetry, batch.payload, this.#publishOptions(0));
   }
 
   status(): SinkStatus {
     return {
       name: this.name,
       kind: this.kind,
-      connected: this.#ready,
+      connected: this.connected(),
       target: this.#endpoint.target,
       lastError: this.#lastError,
       connects: this.#connects,
@@ -344,27 +286,31 @@ export class MqttSink implements Sink {
     };
   }
 
-  async close(deadlineMs: number): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(deadlineMs: number): Promise<void> {
+    const ready = this.connected();
+    this.#closing ??= this.#close(ready, deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(ready: boolean, deadlineMs: number): Promise<void> {
     this.#cancelTimer?.();
     const connection = this.#connection;
     if (connection === null) return;
-    const goodbye = JSON.stringify(statusDocument(this.#identity, false, this.#deps.nowMs()));
-    if (this.#ready) {
-      await Promise.race([
-        connection.client
-          .publishAsync(this.#topics.status, goodbye, { qos: 1, retain: true })
-          .then(() => connection.client.endAsync())
-          .catch(() => this.#count('goodbyeFailed')),
-        new Promise<void>((resolve) => this.#deps.setTimer(resolve, deadlineMs)),
-        new Promise<void>((resolve) => connection.lost.add(resolve)),
-      ]);
+    if (ready) {
+      const goodbye = JSON.stringify(statusDocument(this.#identity, false, this.#deps.nowMs()));
+      let cancel = (): void => {};
+      const deadline = new Promise<void>((resolve) => {
+        cancel = this.#deps.setTimer(resolve, deadlineMs);
+      });
+      await Promise.race([connection.leave(goodbye), deadline]);
+      cancel();
     }
-    this.#lose(connection);
+    connection.cut(new Error('closed'));
   }
 
-  #count(key: string): void {
-    this.#counters[key] = (this.#counters[key] ?? 0) + 1;
+  #count(key: string): number {
+    const count = (this.#counters[key] ?? 0) + 1;
+    this.#counters[key] = count;
+    return count;
   }
 }

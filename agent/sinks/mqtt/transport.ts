@@ -3,6 +3,9 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import type { SinkConfig } from '../../config/config.ts';
 import { SinkConfigurationError } from '../sink.ts';
 
+const FILE_SETTINGS = ['usernameFile', 'passwordFile', 'caFile', 'certFile', 'keyFile'] as const;
+const TLS_SETTINGS = ['caFile', 'certFile', 'keyFile', 'insecure'] as const;
+
 /** Where a broker is, and how to reach it. */
 export interface Endpoint {
   readonly host: string;
@@ -37,10 +40,21 @@ export function parseEndpoint(sink: SinkConfig): Endpoint {
       `sink "${sink.name}": url: expected mqtt:// or mqtts://, found ${url.protocol}//`,
     );
   }
+  if (url.hostname === '' || !/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '') {
+    throw new SinkConfigurationError(
+      `sink "${sink.name}": url: expected nothing but mqtt://HOST[:PORT] or mqtts://HOST[:PORT]`,
+    );
+  }
   if ((sink.certFile === undefined) !== (sink.keyFile === undefined)) {
     throw new SinkConfigurationError(`sink "${sink.name}": certFile and keyFile go together`);
   }
   const tls = url.protocol === 'mqtts:';
+  const unused = TLS_SETTINGS.find((key) => sink[key] !== undefined && sink[key] !== false);
+  if (!tls && unused !== undefined) {
+    throw new SinkConfigurationError(
+      `sink "${sink.name}": ${unused} is set, but mqtt:// is not encrypted; write mqtts:// or remove ${unused}`,
+    );
+  }
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = url.port === '' ? (tls ? 8883 : 1883) : Number(url.port);
   return { host, port, tls, target: `${url.protocol}//${url.hostname}:${port}` };
@@ -54,6 +68,14 @@ export function readSecret(sink: SinkConfig, key: 'passwordFile' | 'usernameFile
     : readSetting(sink, key, path)
         .toString('utf8')
         .replace(/\r?\n$/, '');
+}
+
+/** @throws SinkConfigurationError for the first file that can't be read */
+export function checkFiles(sink: SinkConfig): void {
+  for (const key of FILE_SETTINGS) {
+    const path = sink[key];
+    if (path !== undefined) readSetting(sink, key, path);
+  }
 }
 
 function readSetting(sink: SinkConfig, key: string, path: string): Buffer {
@@ -90,50 +112,3 @@ export function openStream(
     ...(key && { key }),
   });
 }
-
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there (connection refused); is the broker running, and is the port right?',
-  ENOTFOUND: 'the host name is not known; check its spelling and the name server',
-  EAI_AGAIN: 'the name server does not answer',
-  ETIMEDOUT: 'no answer in time; is a firewall in between?',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
-  ECONNRESET: 'the broker closed the connection',
-  EPIPE: 'the broker closed the connection',
-  CERT_HAS_EXPIRED: "the broker's certificate has expired; renew it",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "the broker's certificate is self-signed; name its authority as caFile",
-  SELF_SIGNED_CERT_IN_CHAIN: "the broker's authority is not known here; name it as caFile",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the broker's authority is not known here; name it as caFile",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the broker's authority is not known here; name it as caFile",
-  ERR_TLS_CERT_ALTNAME_INVALID: "the broker's certificate is for another host name; use that one in the url",
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the port does not speak TLS; use mqtt:// or the TLS port',
-};
-
-/** CONNACK codes of MQTT 3.1.1 and 5. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  1: 'the broker does not speak this MQTT version',
-  2: 'the broker refused the client id',
-  3: 'the broker is not available now',
-  4: 'user name or password is wrong',
-  5: 'not authorised to connect; check user, password or client certificate',
-  132: 'the broker does not speak this MQTT version',
-  133: 'the broker refused the client id',
-  134: 'user name or password is wrong',
-  135: 'not authorised to connect; check user, password or client certificate',
-  136: 'the broker is not available now',
-  137: 'the broker is busy',
-  138: 'the broker has banned this client',
-};
-
-/** What went wrong, in words that lead to the mend. */
-export function describeFailure(error: unknown, endpoint: Endpoint): string {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  const known =
-    typeof code === 'number' ? REFUSALS[code] : typeof code === 'string' ? WORDS[code] : undefined;
-  return `${endpoint.target}: ${known ?? (typeof message === 'string' && message !== '' ? message : String(code ?? error))}`;
-}
-
-export const isVersionRefusal = (error: unknown): boolean => {
-  const { code } = error as { code?: unknown };
-  return code === 1 || code === 132;
-};

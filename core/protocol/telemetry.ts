@@ -1,0 +1,21 @@
+/** A batch of scores and the agent's health, on the `telemetry` topic. Its JSON Schema is `telemetry.schema.json`. */
+export interface TelemetryDocument {
+  readonly schemaVersion: 1;
+  readonly hostId: string;
+  readonly bootId: string;
+  readonly samples: readonly {
+    /** Milliseconds since the epoch. */
+    readonly t: number;
+    /** null: no model yet, or a sample that could not be scored. */
+    readonly score: number | null;
+    readonly surprise: number | null;
+  }[];
+  readonly health: {
+    readonly state: 'warming-up' | 'watching' | 'incident';
+    readonly samples: number;
+    readonly gaps: number;
+    readonly notStored: number;
+    readonly databaseBytes: number;
+    readonly pending: number;
+  };
+}
