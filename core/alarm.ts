@@ -1,77 +1,42 @@
 import { ForestRelative } from './forest-relative.ts';
-import { type Model, NEVER, type SeverityThresholds } from './model.ts';
+import type { Model, SeverityThresholds } from './model.ts';
 import type { TriggerName } from './protocol/events.ts';
+import { Rules, type RulesState, type TriggerReading } from './rules.ts';
 import { type SurpriseState, SurpriseStream } from './surprise.ts';
-
-/**
- * The alarm channel: what the incident reducer decides by. Two triggers share the alert budget (surprise, and the
- * forest's score relative to its recent median); two rules name what neither can see (a metric that left its
- * constant, a sensor that stands still).
- */
-export interface TriggerReading {
-  readonly name: TriggerName;
-  value: number;
-  readonly thresholds: SeverityThresholds;
-  /** A rule says a thing once; a trigger is told again each hour while it stands. */
-  readonly repeats: boolean;
-  /** Rules only: index of the metric it speaks of, -1 where there is none. */
-  metric: number;
-}
-
-/** Rules are `info`: their rarity is not known, so they never rise. */
-const RULE_THRESHOLDS: SeverityThresholds = { info: 1, warning: NEVER, critical: NEVER, provisional: false };
-/** Samples in a row away from its constant before a metric has left it. */
-const CONSTANT_SAMPLES = 3;
-/** Standing still this many times longer than ever in training is stuck. */
-export const STUCK_FACTOR = 4;
-export const STUCK_LEAST_SAMPLES = 60;
 
 export interface AlarmState {
   surprise: SurpriseState;
-  constantLow: (number | null)[];
-  constantHigh: (number | null)[];
-  away: number[];
-  last: (number | null)[];
-  runs: number[];
+  rules: RulesState;
 }
 
+/**
+ * The alarm channel: what the incident reducer decides by. Two triggers share the alert budget (surprise, and the
+ * forest's score relative to its recent median); the rules name what neither can see.
+ */
 export class AlarmChannel {
-  readonly #model: Model;
+  readonly #metrics: number;
   readonly surprise: SurpriseStream;
   readonly #relative = new ForestRelative();
-  /** Range that a constant metric has been seen in since: it may be left once, not every hour. */
-  readonly #low: Float64Array;
-  readonly #high: Float64Array;
-  readonly #away: Uint32Array;
-  readonly #last: Float64Array;
-  readonly #runs: Uint32Array;
-  readonly readings: readonly [TriggerReading, TriggerReading, TriggerReading, TriggerReading];
+  readonly #rules: Rules;
+  /** surprise, forest, constant, range, stuck. */
+  readonly readings: readonly [
+    TriggerReading,
+    TriggerReading,
+    TriggerReading,
+    TriggerReading,
+    TriggerReading,
+  ];
 
   constructor(model: Model) {
-    this.#model = model;
+    this.#metrics = model.schema.length;
     this.surprise = new SurpriseStream(model.surprise);
-    this.#low = Float64Array.from(model.stillness.constants);
-    this.#high = Float64Array.from(model.stillness.constants);
-    const metrics = model.schema.length;
-    this.#away = new Uint32Array(metrics);
-    this.#last = new Float64Array(metrics).fill(Number.NaN);
-    this.#runs = new Uint32Array(metrics);
-    const reading = (
-      name: TriggerName,
-      thresholds: SeverityThresholds,
-      repeats: boolean,
-    ): TriggerReading => ({
-      name,
-      value: 0,
-      thresholds,
-      repeats,
-      metric: -1,
-    });
+    this.#rules = new Rules(model);
     this.readings = [
-      reading('surprise', model.thresholds.surprise, true),
-      reading('forest', model.thresholds.forest, true),
-      reading('constant', RULE_THRESHOLDS, false),
-      reading('stuck', RULE_THRESHOLDS, false),
+      trigger('surprise', model.thresholds.surprise),
+      trigger('forest', model.thresholds.forest),
+      this.#rules.constant,
+      this.#rules.range,
+      this.#rules.stuck,
     ];
   }
 
@@ -85,73 +50,32 @@ export class AlarmChannel {
     surprise.value = this.surprise.update(values);
     const ratio = this.#relative.update(score);
     forest.value = Number.isNaN(ratio) ? 0 : ratio;
-    this.#updateRules(values);
+    this.#rules.update(values);
     return this.readings;
   }
 
-  #updateRules(values: ArrayLike<number>): void {
-    const [, , constant, stuck] = this.readings;
-    const { constants, tolerances, longestRuns } = this.#model.stillness;
-    constant.value = stuck.value = 0;
-    constant.metric = stuck.metric = -1;
-    for (let metric = 0; metric < constants.length; metric++) {
-      const x = values[metric] as number;
-      if (Number.isNaN(x)) continue;
-      if (!Number.isNaN(constants[metric])) {
-        const beyond = Math.max((this.#low[metric] as number) - x, x - (this.#high[metric] as number));
-        const distance = beyond / (tolerances[metric] as number);
-        const away = distance > 1 ? (this.#away[metric] as number) + 1 : 0;
-        this.#away[metric] = away;
-        if (away >= CONSTANT_SAMPLES && distance > constant.value) {
-          constant.value = distance;
-          constant.metric = metric;
-        }
-        continue;
-      }
-      const limit = longestRuns[metric] as number;
-      if (limit === 0) continue;
-      const run = x === this.#last[metric] ? (this.#runs[metric] as number) + 1 : 1;
-      this.#last[metric] = x;
-      this.#runs[metric] = run;
-      const share = run / Math.max(STUCK_FACTOR * limit, STUCK_LEAST_SAMPLES);
-      if (share > stuck.value) {
-        stuck.value = share;
-        stuck.metric = metric;
-      }
-    }
+  /** A rule was told of, at this sample: it does not say the same again. */
+  acknowledge(name: TriggerName, values: ArrayLike<number>): void {
+    this.#rules.acknowledge(name, values);
   }
 
-  /** Takes a level that was told of as known: the constant rule speaks again only beyond it. */
-  acknowledgeConstant(metric: number, value: number): void {
-    this.#low[metric] = Math.min(this.#low[metric] as number, value);
-    this.#high[metric] = Math.max(this.#high[metric] as number, value);
-    this.#away[metric] = 0;
-  }
-
-  /** Forgets the recent scores after a gap. */
+  /** Forgets the recent scores and levels after a gap. */
   afterGap(): void {
     this.#relative.reset();
+    this.#rules.afterGap();
   }
 
   state(): AlarmState {
-    return {
-      surprise: this.surprise.state(),
-      constantLow: Array.from(this.#low),
-      constantHigh: Array.from(this.#high),
-      away: Array.from(this.#away),
-      last: Array.from(this.#last),
-      runs: Array.from(this.#runs),
-    };
+    return { surprise: this.surprise.state(), rules: this.#rules.state() };
   }
 
   restore(state: AlarmState): void {
-    if (state.runs.length !== this.#runs.length) return;
+    if (state.rules.runs.length !== this.#metrics) return;
     this.surprise.restore(state.surprise);
-    const numbers = (from: readonly (number | null)[]): number[] => from.map((x) => x ?? Number.NaN);
-    this.#low.set(numbers(state.constantLow));
-    this.#high.set(numbers(state.constantHigh));
-    this.#away.set(state.away);
-    this.#last.set(numbers(state.last));
-    this.#runs.set(state.runs);
+    this.#rules.restore(state.rules);
   }
+}
+
+function trigger(name: TriggerName, thresholds: SeverityThresholds): TriggerReading {
+  return { name, value: 0, thresholds, repeats: true, metric: -1 };
 }

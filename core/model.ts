@@ -1,4 +1,5 @@
 import type { FeatureStatistics } from './features.ts';
+import type { LevelRanges } from './level-range.ts';
 import type { MetricForests } from './metric-forests.ts';
 import type { MetricSchema } from './sample.ts';
 import type { SurpriseModel } from './surprise.ts';
@@ -65,6 +66,7 @@ export interface Model {
   readonly forests: MetricForests;
   readonly surprise: SurpriseModel;
   readonly stillness: Stillness;
+  readonly ranges: LevelRanges;
   readonly reference: ReferenceDistributions;
   readonly budget: Budget;
   readonly thresholds: { readonly surprise: SeverityThresholds; readonly forest: SeverityThresholds };

@@ -9,6 +9,7 @@ import {
   type Stepwise,
 } from './features.ts';
 import { ForestRelative } from './forest-relative.ts';
+import { LevelRangeFit } from './level-range.ts';
 import { quantileSorted, sortedFinite } from './math.ts';
 import {
   FOREST_DEFAULTS,
@@ -67,7 +68,7 @@ export function usableMetrics(columns: readonly Float64Array[]): number[] {
 }
 
 /**
- * Fits everything a model holds: feature statistics, forests, jump scales, stillness, reference distributions, and
+ * Fits everything a model holds: feature statistics, forests, jump scales, stillness, ranges, reference distributions, and
  * the thresholds of the alert budget.
  * @param columns one array a metric of `schema`, in time order at a steady interval, NaN where missing
  * @param provenance its seed decides every random draw: same rows, same seed, same bytes
@@ -91,6 +92,7 @@ export function* trainModel(
   const scorer = new MetricForestsScorer(forests);
   const relative = new ForestRelative();
   const stream = new SurpriseStream(surprise);
+  const ranges = new LevelRangeFit(schema.length, rows, provenance.intervalMs);
   const scores = new Float64Array(rows);
   const ratios = new Float64Array(rows);
   const surprises = new Float64Array(rows);
@@ -98,6 +100,7 @@ export function* trainModel(
     scores[row] = scorer.score(x);
     ratios[row] = relative.update(scores[row] as number);
     surprises[row] = stream.update(sample);
+    ranges.update(sample, row);
   });
 
   const rule = {
@@ -124,6 +127,7 @@ export function* trainModel(
     forests,
     surprise,
     stillness,
+    ranges: ranges.finish(),
     reference: referenceDistributions(schema, columns, scores, scales),
     budget: options.budget,
     thresholds,

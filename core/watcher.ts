@@ -79,10 +79,7 @@ export class Watcher {
     const { state, transition } = reduceIncident(this.#incident, observation, this.settings, newId);
     this.#incident = state;
     const told = transition?.reading;
-    if (told?.name === 'constant') {
-      const metric = this.alarm.readings[2].metric;
-      if (metric >= 0) this.alarm.acknowledgeConstant(metric, this.values[metric] as number);
-    }
+    if (told) this.alarm.acknowledge(told.name, this.values);
     return { score, observation, transition };
   }
 

@@ -61,6 +61,8 @@ export interface Finding {
 export function explainInWords(finding: Finding): string {
   const { state, trigger, top } = finding;
   if (state === 'resolved') {
+    if (trigger === 'constant' || trigger === 'range')
+      return 'It moved no further; this level is known from now on.';
     return finding.durationMs === 0
       ? 'Back to normal after a single sample.'
       : `Back to normal after ${formatDuration(finding.durationMs)}.`;
@@ -78,6 +80,8 @@ export function explainInWords(finding: Finding): string {
   if (trigger === 'stuck')
     return `${first.label} stands still at ${formatValue(first.report?.value ?? null, first.report?.unit ?? '')}: the sensor may be stuck.`;
   if (trigger === 'constant') return `${first.text}: it never moved in training.`;
+  if (trigger === 'range')
+    return `${first.text}: over the last quarter of an hour further off than ever in training.`;
   const how = trigger === 'surprise' ? 'A sudden change' : 'An unusual state';
   const second = named[1];
   const rest = second !== undefined && second.share >= 10 ? `, ${second.text} ${second.share} %` : '';

@@ -52,7 +52,8 @@ interface ArrayEntry {
 }
 
 type Numbers = Float64Array | Uint32Array | Uint8Array;
-type Header = Omit<Model, 'features' | 'forests' | 'surprise' | 'stillness' | 'reference'> & {
+type Header = Omit<Model, 'features' | 'forests' | 'surprise' | 'stillness' | 'ranges' | 'reference'> & {
+  readonly levelSpan: number;
   readonly windows: Model['features']['windows'];
   readonly forest: { readonly trees: number; readonly rowsPerTree: number };
   readonly surpriseParameters: Model['surprise']['parameters'];
@@ -74,6 +75,9 @@ export function encodeModel(model: Model): Buffer {
     ['jumpScales', 'f64', model.surprise.q],
     ['constants', 'f64', model.stillness.constants],
     ['tolerances', 'f64', model.stillness.tolerances],
+    ['rangeLows', 'f64', model.ranges.lows],
+    ['rangeHighs', 'f64', model.ranges.highs],
+    ['rangeMargins', 'f64', model.ranges.margins],
     ['referenceMetrics', 'f64', model.reference.metrics],
     ['referenceScore', 'f64', model.reference.score],
     ['spreads', 'f64', model.reference.spreads],
@@ -88,6 +92,7 @@ export function encodeModel(model: Model): Buffer {
     thresholds: model.thresholds,
     provenance: model.provenance,
     windows: model.features.windows,
+    levelSpan: model.ranges.span,
     forest: { trees: model.forests.trees, rowsPerTree: model.forests.rowsPerTree },
     surpriseParameters: model.surprise.parameters,
     arrays: arrays.map(([name, kind, data]) => ({ name, kind, length: data.length })),
@@ -145,6 +150,12 @@ export function decodeModel(input: Uint8Array): Model {
       constants: f64('constants', metrics),
       tolerances: f64('tolerances', metrics),
       longestRuns: u32('longestRuns', metrics),
+    },
+    ranges: {
+      span: header.levelSpan,
+      lows: f64('rangeLows', metrics),
+      highs: f64('rangeHighs', metrics),
+      margins: f64('rangeMargins', metrics),
     },
     reference: {
       metrics: f64('referenceMetrics', metrics * REFERENCE_QUANTILES),
@@ -242,6 +253,7 @@ function headerFault(h: unknown): string | null {
   if (!isRecord(windows) || !isCount(windows['short'], MAX_SHORT_WINDOW) || !isCount(windows['long'], 1e6)) {
     return 'windows: short and long expected';
   }
+  if (!isCount(h['levelSpan'], 1e6)) return 'levelSpan: a number of samples expected';
   const forest = h['forest'];
   if (
     !isRecord(forest) ||
@@ -338,6 +350,7 @@ function checkNumbers(model: Model): void {
   positive('jumpScales', model.surprise.q);
   positive('termMeans', model.forests.termMeans, MAX_TERM);
   positive('tolerances', model.stillness.tolerances);
+  positive('rangeMargins', model.ranges.margins);
   positive('spreads', model.reference.spreads);
 }
 

@@ -10,7 +10,7 @@ export interface Sequence {
 }
 
 export type IncidentState = 'opened' | 'updated' | 'resolved' | 'invalidated';
-export type TriggerName = 'surprise' | 'forest' | 'constant' | 'stuck';
+export type TriggerName = 'surprise' | 'forest' | 'constant' | 'range' | 'stuck';
 
 /** Event types. Anything under `incident` is an alert; the rest goes to the event topic. */
 export const EVENT_TYPES = {

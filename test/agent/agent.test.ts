@@ -62,7 +62,13 @@ describe('from nothing to an incident and its end', () => {
     it.samples(30);
     expect(statesOf(it)).toEqual([]);
     expect(statusOf(it).score).toBeGreaterThan(0);
-    expect(statusOf(it).triggers.map((t) => t.name)).toEqual(['surprise', 'forest', 'constant', 'stuck']);
+    expect(statusOf(it).triggers.map((t) => t.name)).toEqual([
+      'surprise',
+      'forest',
+      'constant',
+      'range',
+      'stuck',
+    ]);
 
     it.samples(3, busy);
     expect(statusOf(it)).toMatchObject({ state: 'incident', incident: { id: 'incident-1' } });

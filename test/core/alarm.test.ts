@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AlarmChannel, STUCK_LEAST_SAMPLES } from '../../core/alarm.ts';
+import { AlarmChannel } from '../../core/alarm.ts';
 import { countNotifications, positionsOver, thresholdForBudget } from '../../core/calibration.ts';
 import { runToEnd } from '../../core/features.ts';
 import { ForestRelative } from '../../core/forest-relative.ts';
+import { spanOf } from '../../core/level-range.ts';
 import { quantileSorted } from '../../core/math.ts';
 import { Random } from '../../core/random.ts';
+import { STUCK_LEAST_SAMPLES } from '../../core/rules.ts';
 import { fitSurprise, SurpriseStream } from '../../core/surprise.ts';
 import { trainModel } from '../../core/train.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
@@ -137,7 +139,7 @@ describe('rules', () => {
     expect(swap(8, 4)).toBe(0);
     expect(swap(8, 5)).toBeGreaterThan(1);
     expect(channel.readings[2].metric).toBe(3);
-    channel.acknowledgeConstant(3, 8);
+    channel.acknowledge('constant', [...row(5).slice(0, 3), 8]);
     for (let t = 6; t < 20; t++) expect(swap(8, t)).toBe(0);
     for (let t = 20; t < 23; t++) swap(30, t);
     expect(channel.readings[2].value).toBeGreaterThan(1);
@@ -150,9 +152,69 @@ describe('rules', () => {
     let fired = -1;
     for (let t = 1; t <= 4 * longest && fired < 0; t++) {
       const readings = channel.update([17, ...row(t).slice(1)], 1);
-      if ((readings[3]?.value ?? 0) > 1) fired = t;
+      if ((readings[4]?.value ?? 0) > 1) fired = t;
     }
     expect(fired).toBeGreaterThan(longest - 2);
-    expect(channel.readings[3].metric).toBe(0);
+    expect(channel.readings[4].metric).toBe(0);
+  });
+
+  describe('a metric that leaves its range', () => {
+    const DAY_ROWS = 1440;
+    const minutes = { ...PROVENANCE, intervalMs: 60_000 };
+    const daily = runToEnd(trainModel(SMALL_SCHEMA, smallSeries(2 * DAY_ROWS, 2), minutes));
+    const calm = smallSeries(400, 3);
+    const sample = (t: number, more: number): number[] =>
+      calm.map((column, i) => (column[t % 400] as number) + (i === 1 ? more : 0));
+    const width = (daily.ranges.highs[1] as number) - (daily.ranges.lows[1] as number);
+
+    test('creeping is enough, once for each further quarter of the range', () => {
+      const channel = new AlarmChannel(daily);
+      const told: number[] = [];
+      for (let t = 0; t < 400; t++) {
+        const values = sample(t, Math.max(0, t - 100) * 0.03 * width);
+        const reading = channel.update(values, 1)[3];
+        if ((reading?.value ?? 0) <= 1) continue;
+        expect(reading?.metric).toBe(1);
+        told.push(t);
+        channel.acknowledge('range', values);
+      }
+      expect(told.length).toBeGreaterThanOrEqual(3);
+      // Over ten ranges: each telling widens the range by a quarter at least.
+      expect(told.length).toBeLessThanOrEqual(Math.log(10) / Math.log(1.25) + 1);
+      expect(told[0]).toBeGreaterThan(110);
+    });
+
+    test('nothing of the training is beyond it, nor a single spike', () => {
+      const channel = new AlarmChannel(daily);
+      const columns = smallSeries(2 * DAY_ROWS, 2);
+      for (let t = 0; t < 2 * DAY_ROWS; t++) {
+        const values = columns.map((column) => column[t] as number);
+        if (t === 500) values[1] = 100 * width;
+        expect(channel.update(t === 500 ? sample(t, 0) : values, 1)[3]?.value).toBe(0);
+      }
+    });
+
+    test('less than a day of history bears no range', () => {
+      const short = runToEnd(trainModel(SMALL_SCHEMA, smallSeries(DAY_ROWS - 1, 2), minutes));
+      expect(Array.from(short.ranges.lows)).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+      const channel = new AlarmChannel(short);
+      for (let t = 0; t < 400; t++) expect(channel.update(sample(t, t * width), 1)[3]?.value).toBe(0);
+    });
+
+    test('levels are taken up through JSON with the same bits; after a gap they begin anew', () => {
+      const channel = new AlarmChannel(daily);
+      for (let t = 0; t < 100; t++) channel.update(sample(t, 0), 1);
+      const copy = new AlarmChannel(daily);
+      copy.restore(JSON.parse(JSON.stringify(channel.state())));
+      for (let t = 100; t < 300; t++) {
+        const values = sample(t, (t - 100) * 0.02 * width);
+        expect(copy.update(values, 1)[3]?.value).toBe(channel.update(values, 1)[3]?.value);
+      }
+      expect(channel.readings[3].value).toBeGreaterThan(1);
+      channel.afterGap();
+      for (let t = 0; t < spanOf(60_000) - 1; t++) {
+        expect(channel.update(sample(t, 100 * width), 1)[3]?.value).toBe(0);
+      }
+    });
   });
 });

@@ -1,0 +1,26 @@
+/**
+ * `npm run prove:kill [--kills 30] [--seed 1]`: kill -9 of the packaged agent at random instants against a live
+ * mosquitto. Every stored event must reach the subscriber, redeliveries must be recognisable, no number may be missing.
+ */
+import { hasMosquitto } from '../support/mosquitto.ts';
+import { killRepeatedly } from './kill/run.ts';
+import { circumstances, numberArgument, writeResult } from './proof.ts';
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if (!hasMosquitto) {
+    console.error('prove:kill: mosquitto is not installed (Debian package mosquitto)');
+    return 3;
+  }
+  const kills = numberArgument('kills', 30);
+  const seed = numberArgument('seed', 1);
+  const result = await killRepeatedly(kills, seed);
+  const file = writeResult('proofs', 'kill', { ...circumstances(), ...result });
+  console.log(
+    `${kills} kills (${result.killsDuringStart} during the start), seed ${seed}: ${result.stored} events stored, ${result.received} received, ` +
+      `${result.duplicates} received again; lost ${result.lost}, unknown ${result.unknown}, gaps ${result.gaps}, altered ${result.altered}, ` +
+      `incidents never ended ${result.unended}, epochs ${result.epochs}. ${result.passed ? 'PASSED' : 'FAILED'}. ${file}`,
+  );
+  return result.passed ? 0 : 1;
+}

@@ -1,0 +1,231 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { MqttClient } from 'mqtt';
+import { openSqliteStore } from '../../../agent/store/sqlite-store.ts';
+import { DEFAULT_STORE_LIMITS } from '../../../agent/store/store.ts';
+import { Random } from '../../../core/random.ts';
+import { runExecutable } from '../../support/executable.ts';
+import { startMosquitto } from '../../support/mosquitto.ts';
+
+/**
+ * kill -9 of the packaged agent at random instants, while a mosquitto and its subscriber live. The host is a replay in
+ * real time in which one metric after another leaves its constant, so that about ten events a second come.
+ */
+
+const ROW_MS = 2;
+const CONSTANTS = 6;
+/** Rows from one departure to the next: the incident has to be over by then. */
+const PERIOD = 100;
+const STEPS = 24;
+const HOUR_MS = 3_600_000;
+const START_MS = 1_700_000_000_000;
+const TRAINING_ROWS = 600;
+/** Latest instant of a kill after the start, which itself takes about a quarter of a second. */
+const LATEST_KILL_MS = 2500;
+
+export interface KillResult {
+  readonly seed: number;
+  readonly kills: number;
+  /** How many of them struck before the agent said that it had started. */
+  readonly killsDuringStart: number;
+  readonly stored: number;
+  readonly received: number;
+  /** Received again, recognised by their id. */
+  readonly duplicates: number;
+  /** Stored and never received. */
+  readonly lost: number;
+  /** Received and not in the store. */
+  readonly unknown: number;
+  /** Numbers missing between the first and the last. */
+  readonly gaps: number;
+  readonly epochs: number;
+  /** Redeliveries that differ in more than `publishedAt` and `replayed`. */
+  readonly altered: number;
+  /** Incidents told to have opened and never to have ended. */
+  readonly unended: number;
+  readonly databaseFaults: number;
+  readonly passed: boolean;
+}
+
+interface Received {
+  readonly id: string;
+  readonly sequence: string;
+  readonly sequenceepoch: string;
+  readonly data: Record<string, unknown>;
+}
+
+export async function killRepeatedly(kills: number, seed: number): Promise<KillResult> {
+  const work = mkdtempSync(join(tmpdir(), 'edgewood-kill-'));
+  const stateDir = join(work, 'state');
+  const mosquitto = await startMosquitto();
+  const received: Received[] = [];
+  const client = new MqttClient(() => connectTcp(mosquitto.port, '127.0.0.1'), {
+    protocolVersion: 5,
+    reconnectPeriod: 0,
+  });
+  try {
+    client.on('message', (_topic, payload) => received.push(JSON.parse(payload.toString()) as Received));
+    await new Promise<void>((resolve) => client.once('connect', () => resolve()));
+    await client.subscribeAsync(['edgewood/1/+/a/+/alert/+', 'edgewood/1/+/a/+/event'], { qos: 1 });
+
+    const start = (round: number, ...more: string[]): ReturnType<typeof runExecutable> => {
+      const file = join(work, `round-${round}.csv`);
+      writeFileSync(file, round === 0 ? trainingRows() : eventfulRows(round));
+      return runExecutable([
+        'agent',
+        '--source',
+        `replay:${file}`,
+        '--interval',
+        '100ms',
+        '--warmup',
+        '50s',
+        '--refit',
+        'off',
+        '--mqtt',
+        `mqtt://127.0.0.1:${mosquitto.port}`,
+        '--state-dir',
+        stateDir,
+        '--log-format',
+        'json',
+        ...more,
+      ]);
+    };
+    await ended(start(0, '--pace', 'max'));
+
+    const random = new Random(seed);
+    let killsDuringStart = 0;
+    let databaseFaults = 0;
+    for (let round = 1; round <= kills; round++) {
+      const run = start(round);
+      await sleep(50 + random.float() * (LATEST_KILL_MS - 50));
+      run.child.kill('SIGKILL');
+      await run.ended;
+      if (!run.stderr().includes('"agent.started"')) killsDuringStart++;
+      if (run.stderr().includes('"store.finding"')) databaseFaults++;
+    }
+    // Once more and to the end: what is still in the outbox goes out.
+    const last = start(kills + 1, '--pace', 'max');
+    await ended(last);
+    if (last.stderr().includes('"store.finding"')) databaseFaults++;
+    await settled(client);
+    return judge(received, stateDir, { seed, kills, killsDuringStart, databaseFaults });
+  } finally {
+    await client.endAsync(true);
+    await mosquitto.stop();
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+async function ended(run: ReturnType<typeof runExecutable>): Promise<void> {
+  const code = await run.ended;
+  if (code !== 0) throw new Error(`the agent ended with ${code}: ${run.stderr()}`);
+}
+
+/** What the broker still has for this subscriber comes before its answer. */
+async function settled(client: MqttClient): Promise<void> {
+  const topic = 'edgewood-proof/settled';
+  const answered = new Promise<void>((resolve) => {
+    client.once('packetreceive', () => {});
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'publish' && packet.topic === topic) resolve();
+    });
+  });
+  client.removeAllListeners('message');
+  await client.subscribeAsync(topic, { qos: 1 });
+  await client.publishAsync(topic, '', { qos: 1 });
+  await answered;
+}
+
+function judge(
+  received: readonly Received[],
+  stateDir: string,
+  counted: Pick<KillResult, 'seed' | 'kills' | 'killsDuringStart' | 'databaseFaults'>,
+): KillResult {
+  const store = openSqliteStore({
+    stateDir,
+    openDatabase: (path) => new Database(path),
+    nowMs: Date.now,
+    randomHex: (bytes) => '0'.repeat(2 * bytes),
+    limits: DEFAULT_STORE_LIMITS,
+  });
+  const stored = store.events(0, 1_000_000);
+  store.close();
+  const storedIds = new Set(stored.map((event) => event.id));
+  const first = new Map<string, string>();
+  let duplicates = 0;
+  let altered = 0;
+  for (const event of received) {
+    const content = JSON.stringify({
+      ...event,
+      data: { ...event.data, publishedAt: null, replayed: null },
+    });
+    const before = first.get(event.id);
+    if (before === undefined) first.set(event.id, content);
+    else {
+      duplicates++;
+      if (before !== content) altered++;
+    }
+  }
+  const numbers = [...new Set(stored.map((event) => event.sequence.n))].sort((a, b) => a - b);
+  const gaps = (numbers.at(-1) ?? 0) - (numbers[0] ?? 1) + 1 - numbers.length + ((numbers[0] ?? 1) - 1);
+  const result = {
+    ...counted,
+    stored: stored.length,
+    received: first.size,
+    duplicates,
+    lost: stored.filter((event) => !first.has(event.id)).length,
+    unknown: [...first.keys()].filter((id) => !storedIds.has(id)).length,
+    gaps,
+    epochs: new Set(stored.map((event) => event.sequence.epoch)).size,
+    altered,
+    unended: unended(received),
+  };
+  const clean =
+    result.lost + result.unknown + gaps + altered + result.unended + counted.databaseFaults === 0 &&
+    result.epochs === 1;
+  return { ...result, passed: clean && stored.length > counted.kills };
+}
+
+function unended(received: readonly Received[]): number {
+  const open = new Set<unknown>();
+  const over = new Set<unknown>();
+  for (const { data } of received) {
+    if (data['state'] === 'opened') open.add(data['incidentId']);
+    if (data['state'] === 'resolved' || data['state'] === 'invalidated') over.add(data['incidentId']);
+  }
+  return [...open].filter((id) => !over.has(id)).length;
+}
+
+const HEADER = `timestamp,cpu,memory,${Array.from({ length: CONSTANTS }, (_, i) => `c${i}`).join(',')}`;
+
+function rows(
+  count: number,
+  startMs: number,
+  stepMs: number,
+  constant: (row: number, i: number) => number,
+): string {
+  const random = new Random(startMs % 1e9);
+  const lines = [HEADER];
+  for (let row = 0; row < count; row++) {
+    const constants = Array.from({ length: CONSTANTS }, (_, i) => constant(row, i));
+    lines.push(
+      [startMs + row * stepMs, 20 + 5 * random.float(), 40 + random.float(), ...constants].join(','),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const trainingRows = (): string => rows(TRAINING_ROWS, START_MS, 100, () => 0);
+
+/** Every PERIOD rows another metric is away for four, further than it ever was; then all is quiet to the end. */
+function eventfulRows(round: number): string {
+  return rows(PERIOD * (STEPS + 3), START_MS + round * HOUR_MS, ROW_MS, (row, i) => {
+    const step = Math.floor(row / PERIOD) - 1;
+    const away = step >= 0 && step < STEPS && step % CONSTANTS === i && row % PERIOD < 4;
+    return away ? round * STEPS + step + 1 : 0;
+  });
+}
