@@ -1,17 +1,18 @@
 import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
-import { runToEnd, type Stepwise } from '../core/features.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
-import type { Model } from '../core/model.ts';
 import { EVENT_TYPES, type StoredEvent } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import { type Delivery, messageOf } from './delivery.ts';
+import { type AgentFacts, lifecycleEvent, modelActivatedEvent, modelSummary } from './events.ts';
+import { type FitOutcome, Fitting } from './fitting.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
+import { type AgentState, statusReport } from './status.ts';
 import {
   type IncidentRow,
   type NewEvent,
@@ -26,8 +27,6 @@ const WARM_ROWS = 320;
 const SAVE_MS = 60_000;
 const MAINTAIN_MS = 60_000;
 const TELEMETRY_MS = 10_000;
-/** A fit runs in slices of this many milliseconds between samples. */
-const FIT_SLICE_MS = 8;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
 /** Events kept in memory while the disk is full; the oldest go first. */
@@ -67,11 +66,12 @@ export class Agent {
   readonly #deps: AgentDependencies;
   readonly #settings: IncidentSettings;
   readonly #schedule: LearningSchedule;
+  readonly #fitting: Fitting;
+  readonly #facts: AgentFacts;
   readonly #startedMs: number;
   readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, lostEvents: 0 };
   #loaded: LoadedModel | null = null;
   #watcher: Watcher | null = null;
-  #fit: Stepwise<Model | null> | null = null;
   #lastSample: Sample | null = null;
   #lastScore = Number.NaN;
   #lastSavedMs = 0;
@@ -93,6 +93,11 @@ export class Agent {
     const learner = parse<LearnerState>(deps.store.getState('learner'));
     this.#schedule = new LearningSchedule(deps.config.warmupMs, deps.config.refit, learner);
     this.#startedMs = deps.clock.nowMs();
+    this.#fitting = new Fitting({
+      monotonicMs: () => deps.clock.monotonicMs(),
+      setImmediate: deps.setImmediate,
+    });
+    this.#facts = { ...deps, sourceKind: deps.source.kind };
   }
 
   /** Takes up what was learned and what stood before a restart, and tells that the agent is here. */
@@ -109,7 +114,7 @@ export class Agent {
         version: loaded.model.provenance.version,
       });
     }
-    this.#commit(this.#lifecycleEvent('started'));
+    this.#lifecycle('started');
     for (const delivery of this.#deps.deliveries) delivery.wake();
   }
 
@@ -258,44 +263,15 @@ export class Agent {
     return documents;
   }
 
-  #lifecycleEvent(what: 'started' | 'stopped'): NewEvent {
-    const { bootId, version, hostId, config, source } = this.#deps;
-    return {
-      type: EVENT_TYPES[what],
-      severity: null,
-      timeMs: this.#deps.clock.nowMs(),
-      subject: null,
-      data: (sequence) =>
-        JSON.stringify({
-          schemaVersion: 1,
-          sequence,
-          bootId,
-          agentVersion: version,
-          host: { id: hostId, name: config.hostName, labels: config.labels },
-          source: source.kind,
-          epochReason: this.#deps.store.epochReason,
-          model: this.#loaded === null ? null : this.#modelSummary(this.#loaded),
-        }),
-    };
-  }
-
-  #modelSummary(loaded: LoadedModel): object {
-    const { provenance, thresholds } = loaded.model;
-    return {
-      name: provenance.name,
-      version: provenance.version,
-      sha256: loaded.sha256,
-      rows: provenance.rows,
-      trainedFrom: new Date(provenance.trainedFromMs).toISOString(),
-      trainedTo: new Date(provenance.trainedToMs).toISOString(),
-      provisional: thresholds.surprise.provisional || thresholds.forest.provisional,
-    };
+  #lifecycle(what: 'started' | 'stopped'): void {
+    const { store, clock } = this.#deps;
+    this.#commit(lifecycleEvent(what, this.#facts, store.epochReason, this.#loaded, clock.nowMs()));
   }
 
   // Learning.
 
   #learn(nowMs: number): void {
-    if (this.#fit !== null || this.#loaded?.slot === 'central') return;
+    if (this.#fitting.running || this.#loaded?.slot === 'central') return;
     if (!this.#schedule.due(nowMs, this.#watcher !== null)) return;
     const { config, store, source, version } = this.#deps;
     this.#schedule.fitted(nowMs);
@@ -310,63 +286,28 @@ export class Agent {
       seed: 1,
     });
     // A replay at full pace has no time between its samples: the model must be there for the next one.
-    if (source.kind === 'replay') this.#finishFit(() => runToEnd(fit), nowMs);
-    else {
-      this.#fit = fit;
-      this.#stepFit(nowMs);
-    }
+    const finish = (outcome: FitOutcome): void => this.#finishFit(outcome, nowMs);
+    if (source.kind === 'replay') finish(Fitting.atOnce(fit));
+    else this.#fitting.start(fit, finish);
   }
 
-  #stepFit(nowMs: number): void {
-    const { clock } = this.#deps;
-    this.#deps.setImmediate(() => {
-      const fit = this.#fit;
-      if (fit === null || this.#stopped) return;
-      const end = clock.monotonicMs() + FIT_SLICE_MS;
-      try {
-        do {
-          const step = fit.next();
-          if (step.done === true) {
-            this.#fit = null;
-            this.#finishFit(() => step.value, nowMs);
-            return;
-          }
-        } while (clock.monotonicMs() < end);
-      } catch (error) {
-        this.#fit = null;
-        this.#finishFit(() => {
-          throw error;
-        }, nowMs);
-        return;
-      }
-      this.#stepFit(nowMs);
-    });
-  }
-
-  #finishFit(result: () => Model | null, nowMs: number): void {
+  #finishFit(outcome: FitOutcome, nowMs: number): void {
     const { log, slots } = this.#deps;
     try {
-      const model = result();
-      if (model === null) {
+      if ('error' in outcome) throw outcome.error;
+      if (outcome.model === null) {
         this.counters.failedFits++;
         log('warning', 'model.notEnoughHistory');
         return;
       }
-      const loaded = slots.install(model);
+      const loaded = slots.install(outcome.model);
       this.counters.fits++;
       const incident = this.#watcher?.incident;
       this.#adopt(loaded, (watcher) => {
         if (incident !== undefined) watcher.takeOver(incident);
       });
-      const summary = this.#modelSummary(loaded);
-      log('info', 'model.activated', { ...summary, bytes: loaded.bytes });
-      this.#commit({
-        type: EVENT_TYPES.modelActivated,
-        severity: null,
-        timeMs: nowMs,
-        subject: null,
-        data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: summary }),
-      });
+      log('info', 'model.activated', { ...modelSummary(loaded), bytes: loaded.bytes });
+      this.#commit(modelActivatedEvent(loaded, nowMs));
     } catch (error) {
       this.counters.failedFits++;
       log('error', 'model.fitFailed', { error: messageOf(error) });
@@ -454,67 +395,38 @@ export class Agent {
     this.#deps.publish({ telemetry: points });
   }
 
-  state(): 'warming-up' | 'watching' | 'incident' {
+  state(): AgentState {
     if (this.#watcher === null) return 'warming-up';
     return this.#watcher.incident.standing === null ? 'watching' : 'incident';
   }
 
   /** Everything `edgewood status` shows. */
   status(): object {
-    const { config, version, hostId, bootId, source, store, deliveries, clock } = this.#deps;
     const watcher = this.#watcher;
-    const next = this.#schedule.next(watcher !== null);
-    return {
+    return statusReport({
+      ...this.#deps,
       state: this.state(),
-      version,
-      host: { id: hostId, name: config.hostName, site: config.site, labels: config.labels },
-      bootId,
-      nowMs: clock.nowMs(),
+      nowMs: this.#deps.clock.nowMs(),
       startedMs: this.#startedMs,
-      next,
-      fitting: this.#fit !== null,
-      intervalMs: config.intervalMs,
-      source: { kind: source.kind, description: source.describe(), faults: source.faults() },
-      metrics: source.schema.map((metric, i) => ({
-        name: metric.name,
-        label: metric.label,
-        unit: metric.unit,
-        value: finiteOrNull(this.#lastSample?.values[i] ?? Number.NaN),
-      })),
-      sampledAtMs: this.#lastSample?.timeMs ?? null,
-      score: finiteOrNull(this.#lastScore),
-      triggers:
-        watcher?.alarm.readings.map(({ name, value, thresholds }) => ({ name, value, thresholds })) ?? [],
-      guard: watcher?.incident.guard ?? 0,
-      model: this.#loaded === null ? null : { slot: this.#loaded.slot, ...this.#modelSummary(this.#loaded) },
-      incident: watcher?.incident.standing ?? null,
-      budget: config.budget,
+      watcher,
+      loaded: this.#loaded,
+      next: this.#schedule.next(watcher !== null),
+      fitting: this.#fitting.running,
+      lastSample: this.#lastSample,
+      lastScore: this.#lastScore,
       counters: this.counters,
-      store: {
-        epoch: store.epoch,
-        epochReason: store.epochReason,
-        bytes: store.bytes(),
-        samples: store.sampleCount(),
-      },
-      sinks: deliveries.map(({ sink, delivered, poisoned }) => ({
-        ...sink.status(),
-        delivered,
-        poisoned,
-        outbox: store.outbox(sink.name),
-      })),
-    };
+    });
   }
 
   /** Saves what was learned of now, and says goodbye. */
   stop(): void {
     if (this.#stopped) return;
     this.#sendTelemetry(this.#deps.clock.nowMs());
-    this.#commit(this.#lifecycleEvent('stopped'));
+    this.#lifecycle('stopped');
     this.#stopped = true;
+    this.#fitting.giveUp();
   }
 }
-
-const finiteOrNull = (x: number): number | null => (Number.isFinite(x) ? x : null);
 
 function parse<T>(json: string | null): T | null {
   return json === null ? null : (JSON.parse(json) as T);

@@ -12,6 +12,7 @@ import { Delivery, messageOf } from './delivery.ts';
 import { hostIdFrom, readMachineId } from './identity.ts';
 import { LocalApi } from './local-api.ts';
 import { createLog, type Log } from './log.ts';
+import { trimMemory } from './memory.ts';
 import { openDatabase } from './native.ts';
 import { createSink } from './sinks/create.ts';
 import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
@@ -20,6 +21,8 @@ import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
 const STOP_DEADLINE_MS = 8000;
 /** A replay ends when its events are delivered, or when nothing took them for so long. */
 const REPLAY_DRAIN_MS = 60_000;
+/** By then everything has been used once that the loop will use. */
+const TRIM_AFTER_MS = 20_000;
 
 export interface RunningAgent {
   /** Resolves when the source has ended or a stop was requested. */
@@ -148,6 +151,7 @@ function drive(
   const sampler = new Sampler(source, { intervalMs: config.intervalMs });
   let failure: RunningAgent['failure'] = null;
   const stopNights = scheduleNights(config, source, agent);
+  const trimming = setTimeout(() => void trim(log), TRIM_AFTER_MS).unref();
   const ended = sampler
     .run((sample, meta) => agent.onSample(sample, meta), abort.signal)
     .catch((error: unknown) => {
@@ -159,6 +163,7 @@ function drive(
     abort.abort();
     await ended;
     stopNights();
+    clearTimeout(trimming);
     agent.stop();
     const replayed = source.kind === 'replay';
     await Promise.all(
@@ -186,6 +191,14 @@ function drive(
     },
     status: () => agent.status(),
   };
+}
+
+async function trim(log: Log): Promise<void> {
+  try {
+    log('debug', 'memory.trimmed', { bytes: await trimMemory() });
+  } catch (error) {
+    log('debug', 'memory.notTrimmed', { error: messageOf(error) });
+  }
 }
 
 /** The nightly refit, somewhere between 2 and 5 at night, so that a fleet does not work at the same minute. */

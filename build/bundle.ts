@@ -30,7 +30,7 @@ function commit(): string {
   }
 }
 
-/** mqtt.js over TCP and TLS needs none of these, and they are 10 MB of the agent's memory (FACTS: Memory). */
+/** mqtt.js over TCP and TLS needs none of these, and they are 10 MB of the agent's memory. */
 const leanMqtt: Plugin = {
   name: 'lean-mqtt',
   setup({ onResolve }) {

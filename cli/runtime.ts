@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 
 /**
  * For a process that works a millisecond a second: the optimising compilers would touch 7 MB of their own code and
- * keep arenas for functions that are fast enough (measured: FACTS, "Memory"). Called at the start of `agent`, before
+ * keep arenas for functions that are fast enough (`npm run bench:footprint`). Called at the start of `agent`, before
  * its modules are loaded; `train` and `score` keep the compilers.
  *
  * What V8 only reads while it starts is baked into the executable (build/executable.ts).

@@ -1,0 +1,75 @@
+import { EVENT_TYPES } from '../core/protocol/events.ts';
+import type { LoadedModel } from '../models/slots.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { NewEvent } from './store/store.ts';
+
+/** Events about the agent itself; an incident's come from core/alert.ts. */
+
+export interface AgentFacts {
+  readonly config: Pick<AgentConfig, 'hostName' | 'labels'>;
+  readonly version: string;
+  readonly hostId: string;
+  readonly bootId: string;
+  readonly sourceKind: string;
+}
+
+export interface ModelSummary {
+  readonly name: string;
+  readonly version: string;
+  readonly sha256: string;
+  readonly rows: number;
+  readonly trainedFrom: string;
+  readonly trainedTo: string;
+  readonly provisional: boolean;
+}
+
+export function modelSummary({ model, sha256 }: LoadedModel): ModelSummary {
+  const { provenance, thresholds } = model;
+  return {
+    name: provenance.name,
+    version: provenance.version,
+    sha256,
+    rows: provenance.rows,
+    trainedFrom: new Date(provenance.trainedFromMs).toISOString(),
+    trainedTo: new Date(provenance.trainedToMs).toISOString(),
+    provisional: thresholds.surprise.provisional || thresholds.forest.provisional,
+  };
+}
+
+export function lifecycleEvent(
+  what: 'started' | 'stopped',
+  facts: AgentFacts,
+  epochReason: string,
+  loaded: LoadedModel | null,
+  timeMs: number,
+): NewEvent {
+  const { bootId, version, hostId, config, sourceKind } = facts;
+  return {
+    type: EVENT_TYPES[what],
+    severity: null,
+    timeMs,
+    subject: null,
+    data: (sequence) =>
+      JSON.stringify({
+        schemaVersion: 1,
+        sequence,
+        bootId,
+        agentVersion: version,
+        host: { id: hostId, name: config.hostName, labels: config.labels },
+        source: sourceKind,
+        epochReason,
+        model: loaded === null ? null : modelSummary(loaded),
+      }),
+  };
+}
+
+export function modelActivatedEvent(loaded: LoadedModel, timeMs: number): NewEvent {
+  return {
+    type: EVENT_TYPES.modelActivated,
+    severity: null,
+    timeMs,
+    subject: null,
+    data: (sequence) =>
+      JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: modelSummary(loaded) }),
+  };
+}

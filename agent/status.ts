@@ -1,0 +1,78 @@
+import type { Source } from '../collector/source.ts';
+import type { Sample } from '../core/sample.ts';
+import type { Watcher } from '../core/watcher.ts';
+import type { LoadedModel } from '../models/slots.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { Delivery } from './delivery.ts';
+import { modelSummary } from './events.ts';
+import type { NextFit } from './learner.ts';
+import type { Store } from './store/store.ts';
+
+export type AgentState = 'warming-up' | 'watching' | 'incident';
+
+export interface StatusParts {
+  readonly state: AgentState;
+  readonly config: AgentConfig;
+  readonly version: string;
+  readonly hostId: string;
+  readonly bootId: string;
+  readonly nowMs: number;
+  readonly startedMs: number;
+  readonly source: Source;
+  readonly store: Store;
+  readonly deliveries: readonly Delivery[];
+  readonly watcher: Watcher | null;
+  readonly loaded: LoadedModel | null;
+  readonly next: NextFit;
+  readonly fitting: boolean;
+  readonly lastSample: Sample | null;
+  readonly lastScore: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** Everything that `edgewood status` shows. */
+export function statusReport(parts: StatusParts): object {
+  const { state, config, version, hostId, bootId, source, store, deliveries, watcher, loaded, lastSample } =
+    parts;
+  return {
+    state,
+    version,
+    host: { id: hostId, name: config.hostName, site: config.site, labels: config.labels },
+    bootId,
+    nowMs: parts.nowMs,
+    startedMs: parts.startedMs,
+    next: parts.next,
+    fitting: parts.fitting,
+    intervalMs: config.intervalMs,
+    source: { kind: source.kind, description: source.describe(), faults: source.faults() },
+    metrics: source.schema.map((metric, i) => ({
+      name: metric.name,
+      label: metric.label,
+      unit: metric.unit,
+      value: finiteOrNull(lastSample?.values[i] ?? Number.NaN),
+    })),
+    sampledAtMs: lastSample?.timeMs ?? null,
+    score: finiteOrNull(parts.lastScore),
+    triggers:
+      watcher?.alarm.readings.map(({ name, value, thresholds }) => ({ name, value, thresholds })) ?? [],
+    guard: watcher?.incident.guard ?? 0,
+    model: loaded === null ? null : { slot: loaded.slot, ...modelSummary(loaded) },
+    incident: watcher?.incident.standing ?? null,
+    budget: config.budget,
+    counters: parts.counters,
+    store: {
+      epoch: store.epoch,
+      epochReason: store.epochReason,
+      bytes: store.bytes(),
+      samples: store.sampleCount(),
+    },
+    sinks: deliveries.map(({ sink, delivered, poisoned }) => ({
+      ...sink.status(),
+      delivered,
+      poisoned,
+      outbox: store.outbox(sink.name),
+    })),
+  };
+}
+
+const finiteOrNull = (x: number): number | null => (Number.isFinite(x) ? x : null);
