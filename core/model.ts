@@ -2,6 +2,7 @@ import type { FeatureStatistics } from './features.ts';
 import type { LevelRanges } from './level-range.ts';
 import type { MetricForests } from './metric-forests.ts';
 import type { MetricSchema } from './sample.ts';
+import type { Stillness } from './stillness.ts';
 import type { SurpriseModel } from './surprise.ts';
 
 /** Quantiles kept of each metric's and the score's training distribution: 0, 1/32, … 1. */
@@ -25,16 +26,6 @@ export interface Budget {
   readonly criticalPerDay: number;
 }
 export const DEFAULT_BUDGET: Budget = { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30.4375 };
-
-/** Which metrics were constant, and how long the others stood still at the most. */
-export interface Stillness {
-  /** Value of a metric that was constant in training; NaN for the others. */
-  readonly constants: Float64Array;
-  /** Distance from its constant that counts as having left it. */
-  readonly tolerances: Float64Array;
-  /** Longest run of identical values in training, in samples; 0: the stuck-sensor rule does not apply. */
-  readonly longestRuns: Uint32Array;
-}
 
 export interface ReferenceDistributions {
   /** metrics x 33, ascending within each metric, NaN where the metric was never seen. */

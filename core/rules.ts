@@ -2,6 +2,7 @@ import { LevelStream } from './level-range.ts';
 import type { Model, SeverityThresholds } from './model.ts';
 import { NEVER } from './model.ts';
 import type { TriggerName } from './protocol/events.ts';
+import { isAtRest } from './stillness.ts';
 
 /** What a trigger or rule says of a sample; over a threshold at a value above it. */
 export interface TriggerReading {
@@ -95,6 +96,7 @@ export class Rules {
     const run = x === this.#last[metric] ? (this.#runs[metric] as number) + 1 : 1;
     this.#last[metric] = x;
     this.#runs[metric] = run;
+    if (isAtRest(this.#model.reference.metrics, metric, x)) return;
     const share = run / Math.max(STUCK_FACTOR * longestRun, STUCK_LEAST_SAMPLES);
     if (share > this.stuck.value) {
       this.stuck.value = share;

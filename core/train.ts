@@ -26,11 +26,11 @@ import {
   REFERENCE_QUANTILES,
   type ReferenceDistributions,
   type SeverityThresholds,
-  type Stillness,
 } from './model.ts';
 import type { Severity } from './protocol/events.ts';
 import { Random } from './random.ts';
 import type { MetricSchema } from './sample.ts';
+import { measureStillness } from './stillness.ts';
 import { fitSurprise, SurpriseStream } from './surprise.ts';
 
 const DAY_MS = 86_400_000;
@@ -86,7 +86,8 @@ export function* trainModel(
   const drawn = yield* drawRows(features, columns, random);
   const forests = yield* fitMetricForests(drawn, schema.length, random, options.forest);
   const surprise = yield* fitSurprise(schema, columns, scales);
-  const stillness = measureStillness(schema, columns, scales);
+  const distributions = metricDistributions(schema, columns, scales);
+  const stillness = measureStillness(schema, columns, scales, distributions.metrics);
   yield;
 
   const scorer = new MetricForestsScorer(forests);
@@ -128,7 +129,7 @@ export function* trainModel(
     surprise,
     stillness,
     ranges: ranges.finish(),
-    reference: referenceDistributions(schema, columns, scores, scales),
+    reference: { ...distributions, score: quantiles(sortedFinite(scores)) },
     budget: options.budget,
     thresholds,
     provenance,
@@ -169,52 +170,22 @@ function severityThresholds(
   return { info: info.value, warning, critical, provisional: info.provisional };
 }
 
-function measureStillness(
-  schema: MetricSchema,
-  columns: readonly Float64Array[],
-  scales: Float64Array,
-): Stillness {
-  const constants = new Float64Array(schema.length).fill(Number.NaN);
-  const tolerances = new Float64Array(schema.length);
-  const longestRuns = new Uint32Array(schema.length);
-  columns.forEach((column, metric) => {
-    let low = Number.POSITIVE_INFINITY;
-    let high = Number.NEGATIVE_INFINITY;
-    let run = 0;
-    let longest = 0;
-    let last = Number.NaN;
-    for (const x of column) {
-      if (Number.isNaN(x)) continue;
-      if (x < low) low = x;
-      if (x > high) high = x;
-      run = x === last ? run + 1 : 1;
-      if (run > longest) longest = run;
-      last = x;
-    }
-    tolerances[metric] = Math.max(2 * (schema[metric]?.noiseFloor ?? 0), 0.01 * (scales[metric] as number));
-    if (low === high) constants[metric] = low;
-    // A metric that stood still for a tenth of its training time says nothing by standing still.
-    else if (longest * 10 < column.length) longestRuns[metric] = longest;
-  });
-  return { constants, tolerances, longestRuns };
+function quantiles(sorted: Float64Array): Float64Array {
+  return Float64Array.from({ length: REFERENCE_QUANTILES }, (_, i) =>
+    sorted.length === 0 ? Number.NaN : quantileSorted(sorted, i / (REFERENCE_QUANTILES - 1)),
+  );
 }
 
-function referenceDistributions(
+function metricDistributions(
   schema: MetricSchema,
   columns: readonly Float64Array[],
-  scores: Float64Array,
   scales: Float64Array,
-): ReferenceDistributions {
+): Omit<ReferenceDistributions, 'score'> {
   const metrics = new Float64Array(schema.length * REFERENCE_QUANTILES);
   const spreads = new Float64Array(schema.length);
-  const fill = (out: Float64Array, sorted: Float64Array): void => {
-    for (let i = 0; i < REFERENCE_QUANTILES; i++) {
-      out[i] = sorted.length === 0 ? Number.NaN : quantileSorted(sorted, i / (REFERENCE_QUANTILES - 1));
-    }
-  };
   columns.forEach((column, metric) => {
     const sorted = sortedFinite(column);
-    fill(metrics.subarray(metric * REFERENCE_QUANTILES, (metric + 1) * REFERENCE_QUANTILES), sorted);
+    metrics.set(quantiles(sorted), metric * REFERENCE_QUANTILES);
     const floor = Math.max(schema[metric]?.noiseFloor ?? 0, 1e-4 * (scales[metric] as number));
     if (sorted.length === 0) {
       spreads[metric] = floor;
@@ -224,7 +195,5 @@ function referenceDistributions(
     const mad = quantileSorted(sortedFinite(sorted.map((x) => Math.abs(x - median))), 0.5);
     spreads[metric] = Math.max(1.4826 * mad, floor);
   });
-  const score = new Float64Array(REFERENCE_QUANTILES);
-  fill(score, sortedFinite(scores));
-  return { metrics, score, spreads };
+  return { metrics, spreads };
 }

@@ -158,6 +158,23 @@ describe('rules', () => {
     expect(channel.readings[4].metric).toBe(0);
   });
 
+  test('at rest it is not stuck: at zero, or at an end of its range that it kept coming back to', () => {
+    const columns = smallSeries(1440, 4);
+    // Never below 3, as a host that always has work: there for a tenth of the time.
+    const resting = columns.map((column, i) =>
+      i === 0 ? column.map((x, t) => (t % 10 === 0 ? 3 : x + 4)) : column,
+    );
+    const trained = runToEnd(trainModel(SMALL_SCHEMA, resting, PROVENANCE));
+    const stuckAt = (x: number): boolean => {
+      const channel = new AlarmChannel(trained);
+      return Array.from({ length: 500 }, (_, t) => {
+        const values = [x, ...resting.slice(1).map((column) => column[t] as number)];
+        return channel.update(values, 1)[4]?.value ?? 0;
+      }).some((value) => value > 1);
+    };
+    expect([3, 0, 17].map(stuckAt)).toEqual([false, false, true]);
+  });
+
   describe('a metric that leaves its range', () => {
     const DAY_ROWS = 1440;
     const minutes = { ...PROVENANCE, intervalMs: 60_000 };

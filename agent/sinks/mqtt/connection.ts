@@ -96,7 +96,7 @@ export class MqttConnection {
       this.#greet().catch((error: unknown) => this.cut(error));
     });
     client.on('message', (topic, payload, packet) => {
-      if (!this.#ended) listener.message(topic, payload, packet.retain);
+      if (!this.#over) listener.message(topic, payload, packet.retain);
     });
     client.once('close', () => this.#end());
   }
@@ -110,6 +110,11 @@ export class MqttConnection {
     return this.#inFlight;
   }
 
+  /** Cut or ended: what still comes from the stream's buffer counts no more. */
+  get #over(): boolean {
+    return this.#ended || this.#stream.destroyed;
+  }
+
   get backlogBytes(): number {
     return this.#stream.writableLength;
   }
@@ -118,7 +123,8 @@ export class MqttConnection {
     const guard = new PacketGuard(MAX_INBOUND_PACKET_BYTES);
     this.#stream.on('data', (chunk: Buffer) => {
       this.#answered = true;
-      if (this.#ended) return;
+      // What was buffered still comes after the cut: a refused packet counts once.
+      if (this.#over) return;
       const fault = guard.check(chunk);
       if (fault === null) return;
       this.#listener.packetRefused(fault);
@@ -134,7 +140,8 @@ export class MqttConnection {
     if (greeted.kind === 'refused') this.#forbidden('birth', greeted.code);
     if (subscribe && !this.#ended) await this.#subscribe();
     answered();
-    if (this.#ended) return;
+    // Ready after the cut would keep the session that holds the refused packet.
+    if (this.#over) return;
     this.#ready = true;
     this.#listener.ready();
   }
