@@ -66,5 +66,8 @@ function usageMessage(failure: string, args: readonly string[], commands: readon
   const [word = ''] = args;
   const known = commands.some((one) => one.command.split(' ')[0] === word);
   const what = known || word.startsWith('-') || word === '' ? '' : `unknown command '${word}': `;
-  return `${what}${failure.charAt(0).toLowerCase()}${failure.slice(1)}\nSee edgewood ${known ? `${word} ` : ''}--help.`;
+  const missing = /^Not enough non-option arguments/.test(failure);
+  const said = missing ? 'an argument is missing' : failure.charAt(0).toLowerCase() + failure.slice(1);
+  const where = missing ? args.filter((arg) => !arg.startsWith('-')).join(' ') : known ? word : '';
+  return `${what}${said}\nSee edgewood ${where === '' ? '' : `${where} `}--help.`;
 }

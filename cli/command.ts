@@ -32,7 +32,12 @@ export function command<Options>(row: {
 }
 
 /** A command that only gathers others: `edgewood models list`. */
-export function group(name: string, describe: string, commands: readonly Command[]): Command {
+export function group(
+  name: string,
+  describe: string,
+  example: string,
+  commands: readonly Command[],
+): Command {
   return {
     command: name,
     describe,
@@ -40,6 +45,7 @@ export function group(name: string, describe: string, commands: readonly Command
       yargs.command(name, describe, (inner) =>
         commands
           .reduce((chain, one) => one.register(chain, choose), inner)
+          .example(`$0 ${name} ${example}`, '')
           .demandCommand(1, `${name}: which one? See edgewood ${name} --help`),
       ),
   };

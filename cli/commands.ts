@@ -11,16 +11,18 @@ const alerts = (action: 'tail' | 'list' | 'show', describe: string, example: str
   command({
     command: action === 'show' ? 'show <id>' : action,
     describe,
-    builder: (yargs) =>
-      local(yargs)
+    builder: (yargs) => {
+      const id = { type: 'string', describe: 'Incident, or the first characters of its id' } as const;
+      const options = local(yargs)
         .option('limit', {
           type: 'number',
           describe: 'How many incidents, newest first',
           hidden: action !== 'list',
         })
-        .positional('id', { type: 'string', describe: 'Incident, or the first characters of its id' })
         .option('action', { type: 'string', default: action as string, hidden: true })
-        .example(`$0 alerts ${example}`, describe),
+        .example(`$0 alerts ${example}`, describe);
+      return action === 'show' ? options.positional('id', id) : options.option('id', { ...id, hidden: true });
+    },
     load: () => import('./commands/alerts.ts'),
   });
 
@@ -84,12 +86,12 @@ export const COMMANDS: readonly Command[] = [
     builder: (yargs) => local(yargs).example('$0 status --json', 'For a script'),
     load: () => import('./commands/status.ts'),
   }),
-  group('alerts', 'Incidents of this host: follow, list, explain', [
+  group('alerts', 'Incidents of this host: follow, list, explain', 'list --limit 5', [
     alerts('tail', 'Follow alerts as they come', 'tail'),
     alerts('list', 'The latest incidents', 'list --limit 5'),
     alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
   ]),
-  group('config', 'The configuration file', [
+  group('config', 'The configuration file', 'check /etc/edgewood/agent.yaml', [
     command({
       command: 'check <file>',
       describe: 'Check a configuration file: line, column, what was expected',
@@ -104,13 +106,15 @@ export const COMMANDS: readonly Command[] = [
     command: 'version',
     describe: 'Print the version, the commit, and what it runs on',
     builder: (yargs) =>
-      yargs.option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' }),
+      yargs
+        .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' })
+        .example('$0 version --json', 'For a script'),
     load: () => import('./commands/version.ts'),
   }),
   command({
     command: 'licences',
     describe: 'Print the licences of everything inside this executable',
-    builder: (yargs) => yargs,
+    builder: (yargs) => yargs.example('$0 licences > licences.txt', ''),
     load: () => import('./commands/licences.ts'),
   }),
 ];

@@ -3,6 +3,7 @@ import { MOMENTS_PER_METRIC } from '../core/features.ts';
 import { NODE_BYTES, PAIRS_PER_METRIC } from '../core/metric-forests.ts';
 import { type Model, REFERENCE_QUANTILES } from '../core/model.ts';
 import type { MetricSchema } from '../core/sample.ts';
+import { headerFault } from './artifact-header.ts';
 
 /**
  * A model is one buffer: magic (8 bytes), format version (u32), header length (u32), header (UTF-8 JSON), then
@@ -13,10 +14,6 @@ export const MAGIC = 'EDGEWOOD';
 export const FORMAT_VERSION = 1;
 /** Above this nothing is read: the default model is below half a megabyte. */
 export const MAX_ARTIFACT_BYTES = 16 * 1024 * 1024;
-const MAX_METRICS = 1024;
-/** The windows are rings in memory, one a metric: the file must not be able to ask for much. */
-const MAX_SHORT_WINDOW = 4096;
-const MAX_TIME_MS = 8.64e15;
 /** No term of a metric is above this (metric-forests.ts, the 0.01 of u). */
 const MAX_TERM = 100;
 const PREFIX_BYTES = 16;
@@ -212,95 +209,12 @@ function readHeader(bytes: Buffer): Header {
   return parsed as Header;
 }
 
-const isRecord = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && !Array.isArray(x);
-const isCount = (x: unknown, most: number): x is number =>
-  Number.isInteger(x) && Number(x) > 0 && Number(x) <= most;
-const allNumbers = (x: unknown, keys: readonly string[]): boolean =>
-  isRecord(x) && keys.every((key) => Number.isFinite(x[key]));
-
-const isWithin = (x: unknown, low: number, high: number): boolean =>
-  Number.isFinite(x) && Number(x) >= low && Number(x) <= high;
-const isShare = (x: unknown): boolean => isWithin(x, 0, 1);
-
-/** What is wrong with a header, or null. Checked by hand: an artifact may come from anywhere. */
-function headerFault(h: unknown): string | null {
-  if (!isRecord(h)) return 'the header is not an object';
-  if (h['detector'] !== 'metric-forests') return `unknown detector ${JSON.stringify(h['detector'])}`;
-  const schema = h['schema'];
-  if (!Array.isArray(schema) || !isCount(schema.length, MAX_METRICS))
-    return 'schema: 1 to 1024 metrics expected';
-  const names = new Set<unknown>();
-  for (const metric of schema) {
-    if (!isRecord(metric) || typeof metric['name'] !== 'string' || typeof metric['unit'] !== 'string') {
-      return 'schema: a metric needs name and unit';
-    }
-    if (typeof metric['label'] !== 'string' || !allNumbers(metric, ['scale', 'noiseFloor'])) {
-      return `schema: metric ${JSON.stringify(metric['name'])} needs label, scale and noiseFloor`;
-    }
-    if (names.has(metric['name'])) return `schema: metric ${JSON.stringify(metric['name'])} twice`;
-    names.add(metric['name']);
-  }
-  if (!allNumbers(h['budget'], ['infoPerDay', 'warningPerDay', 'criticalPerDay']))
-    return 'budget: three numbers expected';
-  const thresholds = h['thresholds'];
-  for (const trigger of ['surprise', 'forest']) {
-    if (!isRecord(thresholds) || !allNumbers(thresholds[trigger], ['info', 'warning', 'critical'])) {
-      return `thresholds.${trigger}: info, warning and critical expected`;
-    }
-  }
-  const windows = h['windows'];
-  if (!isRecord(windows) || !isCount(windows['short'], MAX_SHORT_WINDOW) || !isCount(windows['long'], 1e6)) {
-    return 'windows: short and long expected';
-  }
-  if (!isCount(h['levelSpan'], 1e6)) return 'levelSpan: a number of samples expected';
-  const forest = h['forest'];
-  if (
-    !isRecord(forest) ||
-    !isCount(forest['trees'], 1024) ||
-    !isCount(forest['rowsPerTree'], 65_535) ||
-    forest['rowsPerTree'] < 2
-  ) {
-    return 'forest: trees and rowsPerTree (at least 2) expected';
-  }
-  const surprise = h['surpriseParameters'];
-  const spans = isRecord(surprise) ? surprise['spans'] : null;
-  if (
-    !Array.isArray(spans) ||
-    !isCount(spans.length, 16) ||
-    !spans.every((span) => isCount(span, 1e6)) ||
-    !isRecord(surprise) ||
-    !isCount(surprise['topCount'], MAX_METRICS) ||
-    !isShare(surprise['quantile']) ||
-    !isShare(surprise['smoothing']) ||
-    !isShare(surprise['silenceRate']) ||
-    !isWithin(surprise['silenceMax'], 0, 100)
-  ) {
-    return 'surpriseParameters: spans, topCount, quantile, smoothing, silenceRate and silenceMax expected';
-  }
-  const provenance = h['provenance'];
-  if (
-    !isRecord(provenance) ||
-    typeof provenance['name'] !== 'string' ||
-    typeof provenance['version'] !== 'string' ||
-    !allNumbers(provenance, ['seed', 'rows']) ||
-    !isWithin(provenance['trainedFromMs'], -MAX_TIME_MS, MAX_TIME_MS) ||
-    !isWithin(provenance['trainedToMs'], -MAX_TIME_MS, MAX_TIME_MS) ||
-    !isWithin(provenance['intervalMs'], 1, MAX_TIME_MS)
-  ) {
-    return 'provenance: name, version, seed, trainedFromMs, trainedToMs, rows and intervalMs expected';
-  }
-  if (!Array.isArray(h['arrays'])) return 'arrays: a list expected';
-  return null;
-}
-
 function readArrays(bytes: Buffer, header: Header): Map<string, Numbers> {
   const arrays = new Map<string, Numbers>();
   const end = bytes.length - DIGEST_BYTES;
   let at = align(PREFIX_BYTES + bytes.readUInt32LE(12));
   for (const entry of header.arrays) {
-    const type =
-      isRecord(entry) && Object.hasOwn(ARRAY_TYPES, entry.kind) ? ARRAY_TYPES[entry.kind] : undefined;
+    const type = entry && Object.hasOwn(ARRAY_TYPES, entry.kind) ? ARRAY_TYPES[entry.kind] : undefined;
     if (type === undefined || !Number.isInteger(entry.length) || entry.length < 0) {
       throw new ArtifactError('badArray', `array ${JSON.stringify(entry)} has no known kind or length`);
     }
