@@ -24,12 +24,16 @@ export function isAtRest(metrics: Float64Array, metric: number, x: number): bool
   return x === 0;
 }
 
-/** @param columns one array a metric, in time order, NaN where missing */
+/**
+ * @param columns one array a metric, in time order, NaN where missing
+ * @param days of history in them: after less than one, nobody knows how long a quiet host stands still
+ */
 export function measureStillness(
   schema: MetricSchema,
   columns: readonly Float64Array[],
   scales: Float64Array,
   metrics: Float64Array,
+  days: number,
 ): Stillness {
   const constants = new Float64Array(schema.length).fill(Number.NaN);
   const tolerances = new Float64Array(schema.length);
@@ -51,7 +55,7 @@ export function measureStillness(
     tolerances[metric] = Math.max(2 * (schema[metric]?.noiseFloor ?? 0), 0.01 * (scales[metric] as number));
     if (low === high) constants[metric] = low;
     // A metric that stood still for a tenth of its training time says nothing by standing still.
-    else if (longest * 10 < column.length) longestRuns[metric] = longest;
+    else if (days >= 1 && longest * 10 < column.length) longestRuns[metric] = longest;
   });
   return { constants, tolerances, longestRuns };
 }

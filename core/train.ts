@@ -80,6 +80,7 @@ export function* trainModel(
   options: TrainingOptions = TRAINING_DEFAULTS,
 ): Stepwise<Model> {
   const rows = columns[0]?.length ?? 0;
+  const days = (rows * provenance.intervalMs) / DAY_MS;
   const random = new Random(provenance.seed);
   const scales = metricScales(schema, columns);
   const features = yield* fitFeatures(schema, columns, options.windows);
@@ -87,7 +88,7 @@ export function* trainModel(
   const forests = yield* fitMetricForests(drawn, schema.length, random, options.forest);
   const surprise = yield* fitSurprise(schema, columns, scales);
   const distributions = metricDistributions(schema, columns, scales);
-  const stillness = measureStillness(schema, columns, scales, distributions.metrics);
+  const stillness = measureStillness(schema, columns, scales, distributions.metrics, days);
   yield;
 
   const scorer = new MetricForestsScorer(forests);
@@ -108,7 +109,6 @@ export function* trainModel(
     mergeSamples: MERGE_SAMPLES,
     renotifySamples: Math.max(1, Math.round(options.renotifyMs / provenance.intervalMs)),
   };
-  const days = (rows * provenance.intervalMs) / DAY_MS;
   const forest = severityThresholds(options.budget, days, (perDay) =>
     thresholdForBudget(ratios, days, perDay * (1 - options.surpriseShare), rule),
   );

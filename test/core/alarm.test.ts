@@ -145,7 +145,14 @@ describe('rules', () => {
     expect(channel.readings[2].value).toBeGreaterThan(1);
   });
 
+  const minutes = { ...PROVENANCE, intervalMs: 60_000 };
+
+  test('after less than a day of history nothing is stuck: a quiet host stands still', () => {
+    expect([...model.stillness.longestRuns]).toEqual(SMALL_SCHEMA.map(() => 0));
+  });
+
   test('a sensor that stands still is stuck, and not before it stood longer than ever', () => {
+    const model = runToEnd(trainModel(SMALL_SCHEMA, smallSeries(2000, 2), minutes));
     const channel = new AlarmChannel(model);
     for (let t = 0; t < 20; t++) channel.update(row(t), 1);
     const longest = Math.max(4 * (model.stillness.longestRuns[0] as number), STUCK_LEAST_SAMPLES);
@@ -164,7 +171,7 @@ describe('rules', () => {
     const resting = columns.map((column, i) =>
       i === 0 ? column.map((x, t) => (t % 10 === 0 ? 3 : x + 4)) : column,
     );
-    const trained = runToEnd(trainModel(SMALL_SCHEMA, resting, PROVENANCE));
+    const trained = runToEnd(trainModel(SMALL_SCHEMA, resting, minutes));
     const stuckAt = (x: number): boolean => {
       const channel = new AlarmChannel(trained);
       return Array.from({ length: 500 }, (_, t) => {
@@ -177,7 +184,6 @@ describe('rules', () => {
 
   describe('a metric that leaves its range', () => {
     const DAY_ROWS = 1440;
-    const minutes = { ...PROVENANCE, intervalMs: 60_000 };
     const daily = runToEnd(trainModel(SMALL_SCHEMA, smallSeries(2 * DAY_ROWS, 2), minutes));
     const calm = smallSeries(400, 3);
     const sample = (t: number, more: number): number[] =>
