@@ -12,6 +12,7 @@ import { type AgentFacts, lifecycleEvent, modelActivatedEvent, modelSummary } fr
 import { type FitOutcome, Fitting } from './fitting.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
+import type { SeriesDelivery } from './series.ts';
 import { type AgentState, statusReport } from './status.ts';
 import {
   type IncidentRow,
@@ -43,6 +44,9 @@ export interface AgentDependencies {
   readonly deliveries: readonly Delivery[];
   readonly clock: Clock;
   readonly log: Log;
+  readonly series: readonly SeriesDelivery[];
+  /** Resident set size. */
+  readonly memoryBytes: () => number;
   readonly newId: () => string;
   readonly setImmediate: (callback: () => void) => void;
   /** Told of every committed event and every judged sample: the local API's followers. */
@@ -163,6 +167,7 @@ export class Agent {
         score,
         flags: (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0),
       });
+      for (const series of this.#deps.series) series.stored(sample.timeMs);
       if (this.#storeFull) {
         this.#storeFull = false;
         this.#deps.log('info', 'store.recovered');
@@ -374,24 +379,27 @@ export class Agent {
     this.#lastTelemetryMs = now;
     const points = this.#telemetry;
     this.#telemetry = [];
+    const health = {
+      state: this.state(),
+      samples: this.counters.samples,
+      gaps: this.counters.gaps,
+      notStored: this.counters.notStored,
+      databaseBytes: this.#deps.store.bytes(),
+      pending: this.#deps.deliveries.reduce(
+        (sum, d) => sum + this.#deps.store.outbox(d.sink.name).pending,
+        0,
+      ),
+      memoryBytes: this.#deps.memoryBytes(),
+    };
     const payload = JSON.stringify({
       schemaVersion: 1,
       hostId: this.#deps.hostId,
       bootId: this.#deps.bootId,
       samples: points.map(({ timeMs, score, surprise }) => ({ t: timeMs, score, surprise })),
-      health: {
-        state: this.state(),
-        samples: this.counters.samples,
-        gaps: this.counters.gaps,
-        notStored: this.counters.notStored,
-        databaseBytes: this.#deps.store.bytes(),
-        pending: this.#deps.deliveries.reduce(
-          (sum, d) => sum + this.#deps.store.outbox(d.sink.name).pending,
-          0,
-        ),
-      },
+      health,
     });
-    for (const { sink } of this.#deps.deliveries) sink.telemetry({ timeMs: now, payload });
+    for (const { sink } of this.#deps.deliveries) sink.telemetry({ timeMs: now, payload, health });
+    for (const series of this.#deps.series) series.wake();
     this.#deps.publish({ telemetry: points });
   }
 

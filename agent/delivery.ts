@@ -1,11 +1,18 @@
 import type { Clock } from '../collector/source.ts';
+import type { Acknowledgement } from '../core/protocol/acknowledgement.ts';
+import type { StoredEvent } from '../core/protocol/events.ts';
+import { HubWindow } from './hub-window.ts';
 import type { Log } from './log.ts';
+import { Pace } from './pace.ts';
 import type { Sink } from './sinks/sink.ts';
 import type { Store } from './store/store.ts';
 
 const BATCH = 32;
 const BACKOFF_BASE_MS = 1000;
 const BACKOFF_CAP_MS = 60_000;
+/** The backlog goes in parts of this, so that what is new never waits for more. */
+const BACKLOG_BATCH = 8;
+export const DEFAULT_BACKLOG_PER_SECOND = 20;
 
 export interface DeliveryDependencies {
   readonly store: Store;
@@ -13,20 +20,31 @@ export interface DeliveryDependencies {
   readonly random: () => number;
   readonly log: Log;
   readonly setTimer: (callback: () => void, ms: number) => () => void;
+  /** Events a second, of those from before the sink was last reached. */
+  readonly backlogPerSecond?: number;
 }
 
 /**
  * Empties one sink's outbox: a batch at a time, settled index by index, after a failure again with full-jitter
  * backoff. It holds no events of its own: what is not settled is still in the store.
+ *
+ * What comes after the sink was reached goes first, at once; the backlog of an outage follows, at a limited rate.
  */
 export class Delivery {
   readonly sink: Sink;
   readonly #deps: DeliveryDependencies;
+  readonly #hub: HubWindow | null;
+  readonly #pace: Pace;
   #running = false;
   #again = false;
   #closed = false;
   #attempt = 0;
-  #cancelTimer: (() => void) | null = null;
+  /** Position of the newest event when the sink was last reached: up to here it is backlog. */
+  #boundary = 0;
+  #backlog = true;
+  #failing: string | null = null;
+  #cancelBackoff: (() => void) | null = null;
+  #cancelPause: (() => void) | null = null;
   #idle: (() => void)[] = [];
   delivered = 0;
   poisoned = 0;
@@ -34,16 +52,38 @@ export class Delivery {
   constructor(sink: Sink, deps: DeliveryDependencies) {
     this.sink = sink;
     this.#deps = deps;
+    this.#hub = sink.acknowledgedLater === true ? new HubWindow() : null;
+    const rate = deps.backlogPerSecond ?? DEFAULT_BACKLOG_PER_SECOND;
+    this.#pace = new Pace(rate, BACKLOG_BATCH, deps.clock.monotonicMs());
   }
 
   start(): void {
-    this.sink.start(() => {
-      // A new connection is news: what the old one made us wait for no longer holds.
-      this.#attempt = 0;
-      this.#cancelTimer?.();
-      this.#cancelTimer = null;
-      this.wake();
-    });
+    this.#reached();
+    this.sink.start(
+      () => {
+        // A new connection is news: what the old one made us wait for no longer holds.
+        this.#attempt = 0;
+        this.#cancelBackoff?.();
+        this.#cancelBackoff = null;
+        this.#reached();
+        this.wake();
+      },
+      (acknowledgement) => this.#acknowledged(acknowledgement),
+    );
+  }
+
+  #reached(): void {
+    this.#boundary = this.#deps.store.position();
+    this.#backlog = true;
+  }
+
+  #acknowledged(acknowledgement: Acknowledgement): void {
+    const settled = this.#hub?.acknowledged(acknowledgement) ?? [];
+    if (settled.length === 0) return;
+    this.#deps.store.settle(this.sink.name, settled, []);
+    this.delivered += settled.length;
+    for (const resolve of this.#idle.splice(0)) resolve();
+    this.wake();
   }
 
   /** There may be something to deliver. Cheap; call it after every commit. */
@@ -53,7 +93,7 @@ export class Delivery {
       this.#again = true;
       return;
     }
-    if (this.#cancelTimer !== null || !this.sink.connected()) return;
+    if (this.#cancelBackoff !== null || !this.sink.connected()) return;
     this.#running = true;
     void this.#run();
   }
@@ -63,7 +103,7 @@ export class Delivery {
       do {
         this.#again = false;
         while (!this.#closed && this.sink.connected() && (await this.#batch())) this.#attempt = 0;
-      } while (this.#again && !this.#closed && this.#cancelTimer === null && this.sink.connected());
+      } while (this.#again && !this.#closed && this.#cancelBackoff === null && this.sink.connected());
     } catch (error) {
       this.#deps.log('error', 'delivery.failed', { sink: this.sink.name, error: messageOf(error) });
       this.#backOff();
@@ -73,45 +113,91 @@ export class Delivery {
     }
   }
 
+  /** The next events to send: the new ones, then as much of the backlog as its rate allows. */
+  #next(): StoredEvent[] {
+    const { store, clock } = this.#deps;
+    const { name } = this.sink;
+    const nowMs = clock.monotonicMs();
+    const hub = this.#hub;
+    hub?.probe(nowMs);
+    const skipped = hub?.size ?? 0;
+    const waiting = (events: StoredEvent[], most: number): StoredEvent[] =>
+      hub === null ? events : events.filter(({ id }) => !hub.has(id)).slice(0, most);
+    const fresh = waiting(store.pending(name, BATCH + skipped, { after: this.#boundary }), BATCH);
+    const pause = hub?.probeInMs(nowMs) ?? null;
+    if (pause !== null) this.#pauseFor(pause);
+    if (!this.#backlog || fresh.length > BATCH - BACKLOG_BATCH) return fresh;
+    const most = Math.min(this.#pace.available(nowMs), hub?.backlogRoom(nowMs) ?? BACKLOG_BATCH);
+    if (most < 1) {
+      this.#pauseFor(this.#pace.waitMs(BACKLOG_BATCH / 2));
+      return fresh;
+    }
+    const backlog = waiting(store.pending(name, most + skipped, { upTo: this.#boundary }), most);
+    if (backlog.length === 0 && skipped === 0) this.#backlog = false;
+    this.#pace.take(backlog.length);
+    return [...fresh, ...backlog];
+  }
+
   /** @returns whether to go on at once */
   async #batch(): Promise<boolean> {
     const { store, log } = this.#deps;
-    const events = store.pending(this.sink.name, BATCH);
+    const { name } = this.sink;
+    const events = this.#next();
     if (events.length === 0) return false;
     const settlements = await this.sink.deliver(events);
     const delivered = [];
     const poisoned = [];
-    let retry: string | null = null;
+    let retry: { reason: string; afterMs?: number } | null = null;
     for (const [i, event] of events.entries()) {
       const settlement = settlements[i] ?? { outcome: 'retry', reason: 'not settled by the sink' };
-      if (settlement.outcome === 'delivered') delivered.push(event.sequence);
-      else if (settlement.outcome === 'poison')
+      if (settlement.outcome === 'poison')
         poisoned.push({ sequence: event.sequence, reason: settlement.reason });
-      else retry = settlement.reason;
+      else if (settlement.outcome === 'retry') retry = settlement;
+      else if (this.#hub === null) delivered.push(event.sequence);
+      else this.#hub.sent(event, this.#deps.clock.monotonicMs());
     }
-    store.settle(this.sink.name, delivered, poisoned);
+    store.settle(name, delivered, poisoned);
     this.delivered += delivered.length;
     this.poisoned += poisoned.length;
     for (const { sequence, reason } of poisoned) {
-      log('error', 'delivery.poison', { sink: this.sink.name, n: sequence.n, reason });
+      log('error', 'delivery.poison', { sink: name, n: sequence.n, reason });
     }
-    if (retry !== null) {
-      log('warning', 'delivery.retry', { sink: this.sink.name, reason: retry });
-      this.#backOff();
-      return false;
+    if (retry === null) {
+      if (this.#failing !== null) log('info', 'delivery.recovered', { sink: name });
+      this.#failing = null;
+      return true;
     }
-    return true;
+    // Once a reason: an outage of a week is not ten thousand lines.
+    if (retry.reason !== this.#failing)
+      log('warning', 'delivery.retry', { sink: name, reason: retry.reason });
+    this.#failing = retry.reason;
+    this.#backOff(retry.afterMs);
+    return false;
   }
 
-  #backOff(): void {
+  /** @param afterMs the far side's own word; else full jitter */
+  #backOff(afterMs?: number): void {
     if (this.#closed) return;
     const most = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#attempt, 10));
     this.#attempt++;
-    this.#cancelTimer?.();
-    this.#cancelTimer = this.#deps.setTimer(() => {
-      this.#cancelTimer = null;
+    this.#cancelBackoff?.();
+    this.#cancelBackoff = this.#deps.setTimer(
+      () => {
+        this.#cancelBackoff = null;
+        this.#reached();
+        this.wake();
+      },
+      (afterMs ?? 0) + this.#deps.random() * most,
+    );
+  }
+
+  #pauseFor(ms: number): void {
+    if (this.#closed) return;
+    this.#cancelPause?.();
+    this.#cancelPause = this.#deps.setTimer(() => {
+      this.#cancelPause = null;
       this.wake();
-    }, this.#deps.random() * most);
+    }, ms);
   }
 
   /** Resolves when nothing is pending any more, or at the deadline. @returns whether all was delivered */
@@ -135,8 +221,10 @@ export class Delivery {
 
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
+    this.#cancelBackoff?.();
+    this.#cancelBackoff = null;
+    this.#cancelPause?.();
+    this.#cancelPause = null;
     await this.sink.close(deadlineMs);
   }
 }

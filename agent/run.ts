@@ -14,6 +14,7 @@ import { LocalApi } from './local-api.ts';
 import { createLog, type Log } from './log.ts';
 import { trimMemory } from './memory.ts';
 import { openDatabase } from './native.ts';
+import { SeriesDelivery, takesSamples } from './series.ts';
 import { createSink } from './sinks/create.ts';
 import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
 
@@ -21,6 +22,7 @@ import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
 const STOP_DEADLINE_MS = 8000;
 /** A replay ends when its events are delivered, or when nothing took them for so long. */
 const REPLAY_DRAIN_MS = 60_000;
+const UNLIMITED_PER_SECOND = 1e6;
 /** By then everything has been used once that the loop will use. */
 const TRIM_AFTER_MS = 20_000;
 
@@ -81,21 +83,26 @@ async function assemble(
   const hostId = config.hostId ?? hostIdFrom(readMachineId(), config.site) ?? rememberedId(store);
   const bootId = randomUUID();
   const identity = { hostId, bootId, site: config.site, version, schemaHash: schemaHash(source.schema) };
-  const sinks = await Promise.all(config.sinks.map((sink) => createSink(sink, identity, log)));
+  const context = { identity, hostName: config.hostName, labels: config.labels, schema: source.schema };
+  const sinks = await Promise.all(config.sinks.map((sink) => createSink(sink, context, log)));
   store.registerSinks(sinks.map((sink) => sink.name));
-  const deliveries = sinks.map(
-    (sink) =>
-      new Delivery(sink, {
-        store,
-        clock,
-        random: Math.random,
-        log,
-        setTimer: (callback, ms) => {
-          const timer = setTimeout(callback, ms);
-          return () => clearTimeout(timer);
-        },
-      }),
-  );
+  const outward = {
+    store,
+    clock,
+    random: Math.random,
+    log,
+    setTimer: (callback: () => void, ms: number) => {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+    // A replay's past is its present.
+    ...(source.kind === 'replay' && {
+      backlogPerSecond: UNLIMITED_PER_SECOND,
+      summariseAfterMs: Number.POSITIVE_INFINITY,
+    }),
+  };
+  const deliveries = sinks.map((sink) => new Delivery(sink, outward));
+  const series = sinks.filter(takesSamples).map((sink) => new SeriesDelivery(sink, outward));
   let agent: Agent | null = null;
   const api = new LocalApi(
     {
@@ -120,6 +127,8 @@ async function assemble(
     deliveries,
     clock,
     log,
+    series,
+    memoryBytes: () => process.memoryUsage.rss(),
     newId: () => randomBytes(8).toString('hex'),
     setImmediate: (callback) => setImmediate(callback),
     publish: (message) => api.publish(message),
@@ -135,7 +144,7 @@ async function assemble(
   });
   agent.start();
   for (const delivery of deliveries) delivery.start();
-  return drive(agent, source, store, deliveries, api, config, log);
+  return drive(agent, source, store, deliveries, series, api, config, log);
 }
 
 function drive(
@@ -143,6 +152,7 @@ function drive(
   source: Source,
   store: SqliteStore,
   deliveries: readonly Delivery[],
+  series: readonly SeriesDelivery[],
   api: LocalApi,
   config: AgentConfig,
   log: Log,
@@ -166,6 +176,10 @@ function drive(
     clearTimeout(trimming);
     agent.stop();
     const replayed = source.kind === 'replay';
+    await within(
+      Promise.all(series.map((one) => one.finish())),
+      replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 4,
+    );
     await Promise.all(
       deliveries.map(async (delivery) => {
         const done = await delivery.drain(replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 2);
@@ -191,6 +205,16 @@ function drive(
     },
     status: () => agent.status(),
   };
+}
+
+/** Resolves with it, or at the deadline. */
+async function within(work: Promise<unknown>, deadlineMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs);
+  });
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
 }
 
 async function trim(log: Log): Promise<void> {

@@ -17,9 +17,10 @@ const args = process.argv.slice(2);
 process.exitCode = main();
 
 function main(): number {
-  if (!haveBroker() && inCi) {
+  const missing = missingServers();
+  if (missing.length > 0 && inCi) {
     console.error(
-      'npm test: mosquitto is not installed and could not be; in CI the tests that need it may not be skipped',
+      `npm test: ${missing.join(', ')} not installed, and could not be; in CI the tests that need them may not be skipped`,
     );
     return 1;
   }
@@ -30,23 +31,33 @@ function main(): number {
   return runVitest();
 }
 
-/** True where there is a mosquitto, after trying to install one (Debian, as root). */
-function haveBroker(): boolean {
-  if (findProgram('mosquitto')) return true;
+/** What the tests deliver to: Debian package and its program. */
+const SERVERS = {
+  mosquitto: 'mosquitto',
+  'victoria-metrics': 'victoria-metrics',
+  'prometheus-alertmanager': 'prometheus-alertmanager',
+} as const;
+
+/** Those that are not here, after trying to install them (Debian, as root). */
+function missingServers(): string[] {
+  const missing = (): string[] =>
+    Object.entries(SERVERS).flatMap(([name, program]) => (findProgram(program) ? [] : [name]));
+  if (missing().length === 0) return [];
   if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
-    console.error('npm test: no mosquitto here; the tests against a real broker will be skipped');
-    return false;
+    console.error(`npm test: no ${missing().join(', ')} here; the tests against them will be skipped`);
+    return missing();
   }
-  console.log('npm test: installing mosquitto');
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  console.log(`npm test: installing ${missing().join(', ')}`);
+  // No daemon of theirs shall be started: the tests start their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   for (const step of [
     ['update', '-qq'],
-    ['install', '-y', '-qq', '--no-install-recommends', 'mosquitto'],
+    ['install', '-y', '-qq', '--no-install-recommends', ...missing()],
   ]) {
     const { status, stdout, stderr } = spawnSync('apt-get', step, { encoding: 'utf8', env });
     if (status !== 0) console.error(`${stdout}${stderr}`.trim());
   }
-  return findProgram('mosquitto');
+  return missing();
 }
 
 /** Debian puts daemons into /usr/sbin, which is in root's PATH alone. */

@@ -45,6 +45,11 @@ export const COMMANDS: readonly Command[] = [
           type: 'string',
           describe: 'Broker, e.g. mqtts://broker:8883 (user and password: EDGEWOOD_MQTT_…_FILE)',
         })
+        .option('influx', {
+          type: 'string',
+          describe:
+            'InfluxDB v2, e.g. https://influx:8086?org=o&bucket=b (token: EDGEWOOD_INFLUX_TOKEN_FILE)',
+        })
         .option('stdout', { type: 'boolean', default: false, describe: 'Print events as NDJSON' })
         .option('site', { type: 'string', describe: 'Site of this host, part of every topic' })
         .option('labels', { type: 'string', describe: 'NAME=VALUE[,NAME=VALUE], carried by every alert' })

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { Budget } from '../../core/model.ts';
+import type { Severity } from '../../core/protocol/events.ts';
 import { KEYS } from './keys.ts';
 
 /** A setting that can't be taken: where (file, line, column, key), what was expected, how to mend it. */
@@ -8,9 +9,15 @@ export class ConfigError extends Error {
 }
 
 export interface SinkConfig {
-  readonly type: 'mqtt' | 'stdout';
+  readonly type: 'mqtt' | 'influx' | 'webhook' | 'stdout';
   readonly name: string;
   readonly url?: string;
+  readonly org?: string;
+  readonly bucket?: string;
+  readonly format?: 'cloudevents' | 'alertmanager';
+  readonly minimumSeverity?: Severity;
+  readonly acknowledge?: 'broker' | 'hub';
+  readonly tokenFile?: string;
   readonly username?: string;
   readonly usernameFile?: string;
   readonly passwordFile?: string;
@@ -100,6 +107,29 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
   };
 }
 
+const NETWORK_KEYS = [
+  'url',
+  'usernameFile',
+  'username',
+  'passwordFile',
+  'caFile',
+  'certFile',
+  'keyFile',
+  'insecure',
+];
+/** What each type of sink takes, and how its url looks. */
+const SINK_TYPES: Readonly<
+  Record<SinkConfig['type'], { readonly example: string | null; readonly keys: readonly string[] }>
+> = {
+  mqtt: { example: 'mqtt://broker:1883', keys: [...NETWORK_KEYS, 'protocolVersion', 'acknowledge'] },
+  influx: { example: 'http://influx:8086', keys: [...NETWORK_KEYS, 'tokenFile', 'org', 'bucket'] },
+  webhook: {
+    example: 'https://example.org/hook',
+    keys: [...NETWORK_KEYS, 'tokenFile', 'format', 'minimumSeverity'],
+  },
+  stdout: { example: null, keys: [] },
+};
+
 function checkSinks(sinks: readonly SinkConfig[]): void {
   const names = new Set<string>();
   for (const sink of sinks) {
@@ -107,8 +137,15 @@ function checkSinks(sinks: readonly SinkConfig[]): void {
       throw new ConfigError(`sinks: two sinks are named "${sink.name}"; give each its own \`name\``);
     }
     names.add(sink.name);
-    if (sink.type === 'mqtt' && sink.url === undefined) {
-      throw new ConfigError(`sinks: "${sink.name}" has no \`url\`; expected e.g. mqtt://broker:1883`);
+    const { example, keys } = SINK_TYPES[sink.type];
+    if (example !== null && sink.url === undefined) {
+      throw new ConfigError(`sinks: "${sink.name}" has no \`url\`; expected e.g. ${example}`);
+    }
+    const stray = Object.keys(sink).find((key) => key !== 'type' && key !== 'name' && !keys.includes(key));
+    if (stray !== undefined) {
+      throw new ConfigError(
+        `sinks: "${sink.name}" is of type ${sink.type}, which has no \`${stray}\`; it takes ${keys.join(', ') || 'nothing but a name'}`,
+      );
     }
   }
 }

@@ -115,7 +115,7 @@ function readSink(item: Node, context: Walk): void {
   if (sink['type'] === undefined) {
     if (!item.has('type')) {
       context.faults.push(
-        `${context.at(item.range?.[0] ?? 0)}: sinks: \`type\` is missing, expected mqtt or stdout`,
+        `${context.at(item.range?.[0] ?? 0)}: sinks: \`type\` is missing, expected mqtt, influx, webhook or stdout`,
       );
     }
     return;

@@ -1,11 +1,21 @@
+import type { Acknowledgement } from '../../core/protocol/acknowledgement.ts';
 import type { StoredEvent } from '../../core/protocol/events.ts';
+import type { SamplePoint } from '../../core/protocol/influx.ts';
+import type { AgentIdentity } from '../../core/protocol/status.ts';
+import type { TelemetryHealth } from '../../core/protocol/telemetry.ts';
+import type { MetricSchema } from '../../core/sample.ts';
 
 /** What became of one event of a batch. */
 export type Settlement =
   /** The far side has it (PUBACK, write returned). */
   | { readonly outcome: 'delivered' }
   /** Not now: stays in the outbox, tried again after a backoff. */
-  | { readonly outcome: 'retry'; readonly reason: string }
+  | {
+      readonly outcome: 'retry';
+      readonly reason: string;
+      /** The far side said when; else the delivery's own backoff. */
+      readonly afterMs?: number;
+    }
   /** Never: refused for what it is. Set aside, counted, visible; it blocks nothing. */
   | { readonly outcome: 'poison'; readonly reason: string };
 
@@ -14,6 +24,15 @@ export interface Telemetry {
   readonly timeMs: number;
   /** JSON document, at most MAX_TELEMETRY_BYTES. */
   readonly payload: string;
+  readonly health: TelemetryHealth;
+}
+
+/** Whom a sink speaks for. */
+export interface SinkContext {
+  readonly identity: AgentIdentity;
+  readonly hostName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly schema: MetricSchema;
 }
 
 export interface SinkStatus {
@@ -28,7 +47,7 @@ export interface SinkStatus {
 }
 
 /**
- * Sink: somewhere events go. Implementations: MQTT, stdout; later InfluxDB, webhook.
+ * Sink: somewhere events go. Implementations: MQTT, InfluxDB, webhook, stdout.
  *
  * Contract:
  * - `start` returns at once; connecting goes on in the background, with the sink's own full-jitter backoff, for
@@ -37,15 +56,20 @@ export interface SinkStatus {
  *   resolves to one settlement an event, in order, and never rejects. A lost connection settles what is open as
  *   `retry`.
  * - `onReady` is called (possibly often) whenever delivery may be worth trying: after each connect.
+ * - Where `acknowledgedLater`, `delivered` means handed over: the far side's word comes by `onAcknowledged`, and an
+ *   event may be handed over again until then.
+ * - `deliverSamples`, where a sink has it, is to samples what `deliver` is to events; one call at a time, beside it.
  * - `telemetry` is fire and forget; it may drop, and counts what it drops.
  * - `close(deadlineMs)` stops within the deadline, and is idempotent. Nothing is called after it.
  */
 export interface Sink {
   readonly name: string;
   readonly kind: string;
-  start(onReady: () => void): void;
+  readonly acknowledgedLater?: boolean;
+  start(onReady: () => void, onAcknowledged?: (acknowledgement: Acknowledgement) => void): void;
   connected(): boolean;
   deliver(events: readonly StoredEvent[]): Promise<Settlement[]>;
+  deliverSamples?(points: readonly SamplePoint[]): Promise<Settlement[]>;
   telemetry(batch: Telemetry): void;
   status(): SinkStatus;
   close(deadlineMs: number): Promise<void>;

@@ -54,6 +54,7 @@ export class EventLog {
   readonly #find: Statement<[string, number], Columns>;
   readonly #after: Statement<[string, number, number], Columns>;
   readonly #deleteDelivered: Statement<[number, number]>;
+  readonly #newest: Statement<[], number | null>;
   readonly #lost: Statement<[], EpochRow>;
   readonly #forgetLost: Statement<[]>;
 
@@ -74,6 +75,7 @@ export class EventLog {
       `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE time_ms < ?
          AND NOT EXISTS (SELECT 1 FROM outbox WHERE event = events.id) ORDER BY time_ms LIMIT ?)`,
     );
+    this.#newest = db.prepare<[], number | null>('SELECT max(id) FROM events').pluck();
     this.#lost = db.prepare('SELECT * FROM epochs WHERE lost_from IS NOT NULL ORDER BY id');
     this.#forgetLost = db.prepare(
       'UPDATE epochs SET lost_from = NULL, lost_reason = NULL WHERE lost_from IS NOT NULL',
@@ -119,6 +121,11 @@ export class EventLog {
   reload(): void {
     this.#current = this.#byEpoch.get(this.#current.name)!;
     this.#n = this.#current.last_n;
+  }
+
+  /** Key of the newest row. */
+  position(): number {
+    return this.#newest.get() ?? 0;
   }
 
   find({ epoch, n }: Sequence): LoggedEvent | null {

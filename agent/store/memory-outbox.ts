@@ -11,7 +11,7 @@ import {
   type SequenceRange,
   type TombstoneData,
 } from './events-out.ts';
-import type { OutboxFigures, PoisonedEvent } from './store.ts';
+import type { Between, OutboxFigures, PoisonedEvent } from './store.ts';
 
 interface PendingRecord {
   readonly event: StoredEvent;
@@ -95,9 +95,10 @@ export class MemoryOutbox {
     if (n > this.#leftN) this.#addDebt('sink-absent', [[this.#leftN + 1, n]], n - this.#leftN);
   }
 
-  pending(limit: number): StoredEvent[] {
+  pending(limit: number, { after = 0, upTo = Number.MAX_SAFE_INTEGER }: Between): StoredEvent[] {
     return [...this.#records.values()]
       .map(({ event }) => event)
+      .filter(({ sequence }) => sequence.n > after && sequence.n <= upTo)
       .sort(comparePending)
       .slice(0, limit);
   }

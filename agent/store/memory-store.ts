@@ -3,6 +3,7 @@ import { EVENT_TYPES } from '../../core/protocol/events.ts';
 import { eventId, newEpochId, tombstoneData } from './events-out.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
 import {
+  type Between,
   DEFAULT_STORE_LIMITS,
   type IncidentRow,
   type NewEvent,
@@ -108,7 +109,7 @@ export class MemoryStore implements Store {
     for (const sink of this.#active()) sink.enforceBound();
   }
 
-  pending(sink: string, limit: number): StoredEvent[] {
+  pending(sink: string, limit: number, between: Between = {}): StoredEvent[] {
     const outbox = this.#sinks.get(sink);
     if (outbox === undefined) return [];
     if (outbox.owesTombstone()) {
@@ -116,7 +117,11 @@ export class MemoryStore implements Store {
       outbox.forgetDebts();
       for (const each of this.#active()) each.enforceBound();
     }
-    return outbox.pending(limit);
+    return outbox.pending(limit, between);
+  }
+
+  position(): number {
+    return this.#n;
   }
 
   settle(

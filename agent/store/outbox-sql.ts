@@ -49,8 +49,9 @@ export function prepareOutbox(db: Database) {
     pending: (
       db.prepare(
         `SELECT ${EVENT_COLUMNS} FROM outbox o CROSS JOIN ${EVENT_TABLES}
-           WHERE o.sink = ? AND o.rank = ? AND e.id = o.event ORDER BY o.event LIMIT ?`,
-      ) as Statement<[number, number, number], EventColumns>
+           WHERE o.sink = ? AND o.rank = ? AND o.event > ? AND o.event <= ? AND e.id = o.event
+           ORDER BY o.event LIMIT ?`,
+      ) as Statement<[number, number, number, number, number], EventColumns>
     ).raw(),
     oldest: (
       db.prepare(

@@ -5,7 +5,7 @@ import { DebtBook } from './debt-book.ts';
 import { type EventLog, type LoggedEvent, toLogged } from './event-log.ts';
 import { type DropReason, RANKS, rankOf, recordBytes, tombstoneData } from './events-out.ts';
 import { type OutboxRow, prepareOutbox, type SinkRow, type Victim } from './outbox-sql.ts';
-import type { OutboxFigures } from './store.ts';
+import type { Between, OutboxFigures } from './store.ts';
 
 /** Victims looked up at a time. */
 const VICTIM_BATCH = 64;
@@ -137,13 +137,17 @@ export class Outbox {
     return !same || (names.length > 0 && this.#log.lostEpochs().length > 0);
   }
 
-  pending(name: string, limit: number): StoredEvent[] {
+  pending(
+    name: string,
+    limit: number,
+    { after = 0, upTo = Number.MAX_SAFE_INTEGER }: Between,
+  ): StoredEvent[] {
     const sink = this.#sinks.get(name);
     if (sink === undefined || sink.pending === 0) return [];
     const batch: StoredEvent[] = [];
     for (const rank of RANKS) {
       if (batch.length >= limit) break;
-      for (const columns of this.#sql.pending.all(sink.id, rank, limit - batch.length)) {
+      for (const columns of this.#sql.pending.all(sink.id, rank, after, upTo, limit - batch.length)) {
         batch.push(toLogged(columns).event);
       }
     }

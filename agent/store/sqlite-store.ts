@@ -18,6 +18,7 @@ import {
   prepareDirectory,
 } from './state-directory.ts';
 import {
+  type Between,
   DEFAULT_STORE_LIMITS,
   type EpochReason,
   type IncidentRow,
@@ -185,17 +186,21 @@ export class SqliteStore implements Store {
     });
   }
 
-  pending(sink: string, limit: number): StoredEvent[] {
+  pending(sink: string, limit: number, between: Between = {}): StoredEvent[] {
     const waiting = this.#unsettled.get(sink);
     if (waiting !== undefined) this.settle(sink, [], []);
     if (this.#outbox.owesTombstone(sink)) this.#reportLosses(sink);
     const held = this.#unsettled.get(sink);
-    if (held === undefined) return this.#guard(() => this.#outbox.pending(sink, limit));
+    if (held === undefined) return this.#guard(() => this.#outbox.pending(sink, limit, between));
     const settled = new Set(
       [...held.delivered, ...held.poisoned.map((p) => p.sequence)].map((s) => `${s.epoch}-${s.n}`),
     );
-    const batch = this.#guard(() => this.#outbox.pending(sink, limit + settled.size));
+    const batch = this.#guard(() => this.#outbox.pending(sink, limit + settled.size, between));
     return batch.filter((event) => !settled.has(event.id)).slice(0, limit);
+  }
+
+  position(): number {
+    return this.#guard(() => this.#log.position());
   }
 
   settle(

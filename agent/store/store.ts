@@ -36,6 +36,12 @@ export interface IncidentRow {
 /** Why an epoch began. */
 export type EpochReason = 'new' | 'continued' | 'lost' | 'restored' | 'quarantined';
 
+/** Positions, the first excluded, the last included. */
+export interface Between {
+  readonly after?: number;
+  readonly upTo?: number;
+}
+
 /** An event that a sink refused for good. */
 export interface PoisonedEvent {
   readonly event: StoredEvent;
@@ -65,7 +71,8 @@ export interface OutboxFigures {
  *   tombstone with the dropped sequence ranges, sink and reason), itself never dropped but merged. Losses are noted
  *   durably at once and become a tombstone when the sink next calls `pending`, at most one round at a time; it goes
  *   to every sink, since each must see every number. Poisoned events are reported the same way.
- * - `pending` gives the next batch of a sink: alerts by severity first, then the others, by sequence within each.
+ * - `pending` gives the next batch of a sink: alerts by severity first, then the others, by sequence within each. `between` narrows it to
+ *   events between two positions.
  * - `appendSample` is cheap (synchronous NORMAL); the last second may be lost in a power cut, never corrupted.
  * - Two samples of the same millisecond: the later one replaces the earlier.
  * - A full disk (or a write lock held by another program) throws StoreFullError from whatever writes: nothing of that
@@ -95,7 +102,9 @@ export interface Store {
   putState(key: string, value: string): void;
   /** Declares the sinks; records for sinks no longer declared are dropped with a tombstone. */
   registerSinks(names: readonly string[]): void;
-  pending(sink: string, limit: number): StoredEvent[];
+  pending(sink: string, limit: number, between?: Between): StoredEvent[];
+  /** Of the newest event, over all epochs. */
+  position(): number;
   settle(
     sink: string,
     delivered: readonly Sequence[],

@@ -10,6 +10,7 @@ export interface AgentOptions {
   readonly source?: string | undefined;
   readonly pace?: string | undefined;
   readonly mqtt?: string | undefined;
+  readonly influx?: string | undefined;
   readonly stdout: boolean;
   readonly site?: string | undefined;
   readonly labels?: string | undefined;
@@ -98,26 +99,33 @@ async function overrides(args: AgentOptions): Promise<Settings> {
     values.set('labels', take('labels', Object.fromEntries(pairs), labels.from, labels.text));
   }
   const sinks: SinkConfig[] = [];
-  const mqtt = given('mqtt');
-  if (mqtt !== null) {
-    const url = take(
-      'sinks[].url',
-      mqtt.text,
-      mqtt.from,
-      mqtt.text.replace(/\/\/[^@/]*@/, '//***@'),
-    ) as string;
-    const variable = (name: string): string | undefined => process.env[`EDGEWOOD_MQTT_${name}`] || undefined;
-    const fields = {
-      usernameFile: variable('USERNAME_FILE'),
-      username: variable('USERNAME'),
-      passwordFile: variable('PASSWORD_FILE'),
-      caFile: variable('CA_FILE'),
-      certFile: variable('CERT_FILE'),
-      keyFile: variable('KEY_FILE'),
-    };
-    const set = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-    sinks.push({ type: 'mqtt', name: 'mqtt', url, ...set });
+  for (const type of ['mqtt', 'influx'] as const) {
+    const found = given(type);
+    if (found === null) continue;
+    const shown = found.text.replace(/\/\/[^@/]*@/, '//***@');
+    const url = take('sinks[].url', found.text, found.from, shown) as string;
+    const prefix = `EDGEWOOD_${type.toUpperCase()}_`;
+    sinks.push({ type, name: type, url, ...fromEnvironment(prefix) });
   }
   if (args.stdout) sinks.push({ type: 'stdout', name: 'stdout' });
   return { values, sinks };
+}
+
+/** Who we are to a sink, and whom we trust: never on a command line. */
+const SINK_VARIABLES = {
+  USERNAME_FILE: 'usernameFile',
+  USERNAME: 'username',
+  PASSWORD_FILE: 'passwordFile',
+  TOKEN_FILE: 'tokenFile',
+  CA_FILE: 'caFile',
+  CERT_FILE: 'certFile',
+  KEY_FILE: 'keyFile',
+} as const;
+
+function fromEnvironment(prefix: string): Partial<SinkConfig> {
+  const set = Object.entries(SINK_VARIABLES).flatMap(([variable, key]) => {
+    const value = process.env[prefix + variable];
+    return value === undefined || value === '' ? [] : [[key, value] as const];
+  });
+  return Object.fromEntries(set);
 }

@@ -182,6 +182,7 @@ const telemetry = record({
     notStored: count,
     databaseBytes: count,
     pending: count,
+    memoryBytes: count,
   }),
 });
 

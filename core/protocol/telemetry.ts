@@ -10,12 +10,17 @@ export interface TelemetryDocument {
     readonly score: number | null;
     readonly surprise: number | null;
   }[];
-  readonly health: {
-    readonly state: 'warming-up' | 'watching' | 'incident';
-    readonly samples: number;
-    readonly gaps: number;
-    readonly notStored: number;
-    readonly databaseBytes: number;
-    readonly pending: number;
-  };
+  readonly health: TelemetryHealth;
+}
+
+/** The agent's own figures. */
+export interface TelemetryHealth {
+  readonly state: 'warming-up' | 'watching' | 'incident';
+  readonly samples: number;
+  readonly gaps: number;
+  readonly notStored: number;
+  readonly databaseBytes: number;
+  readonly pending: number;
+  /** Resident set size. */
+  readonly memoryBytes: number;
 }

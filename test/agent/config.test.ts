@@ -72,7 +72,8 @@ describe('the table of settings', () => {
     ['retention.databaseBytes', '1GB', 1e9],
     ['retention.databaseBytes', '1MB', undefined],
     ['sinks[].url', 'mqtts://broker:8883', 'mqtts://broker:8883'],
-    ['sinks[].url', 'http://broker', undefined],
+    ['sinks[].url', 'http://influx:8086?org=a', 'http://influx:8086?org=a'],
+    ['sinks[].url', 'amqp://broker', undefined],
     ['sinks[].protocolVersion', 5, 5],
     ['sinks[].protocolVersion', 3, undefined],
     ['sinks[].insecure', 'true', true],
@@ -194,7 +195,7 @@ sinks:
     [
       'a sink of no known type',
       'sinks:\n  - type: amqp',
-      /^agent\.yaml:2:11: sinks\[\]\.type: expected mqtt or stdout, found "amqp"$/,
+      /^agent\.yaml:2:11: sinks\[\]\.type: expected mqtt, influx, webhook or stdout, found "amqp"$/,
     ],
     [
       'a near miss in a sink',

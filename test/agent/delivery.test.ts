@@ -20,7 +20,8 @@ function scene(answers: (Settlement['outcome'] | 'throw')[]) {
   let calls = 0;
   const idle = (): void => {};
   const store = {
-    pending: (_sink: string, limit: number) => pending.slice(0, limit),
+    position: () => 0,
+    pending: (_sink: string, limit: number, { upTo = 9 }) => (upTo === 0 ? [] : pending.slice(0, limit)),
     settle: (
       _sink: string,
       delivered: readonly { n: number }[],

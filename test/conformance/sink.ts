@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Sink } from '../../agent/sinks/sink.ts';
 import { MAX_EVENT_BYTES } from '../../core/protocol/limits.ts';
-import { storedEvent } from '../support/sinks.ts';
+import { HEALTH, storedEvent } from '../support/sinks.ts';
 
 /** A sink under test, not yet started, and the far side that it delivers to. */
 export interface SinkFixture {
@@ -112,7 +112,7 @@ export function sinkConformance(name: string, make: () => Promise<SinkFixture>, 
 
     test('telemetry is taken at any time, and never throws', async () => {
       const fixture = await make();
-      const batch = { timeMs: 1, payload: '{}' };
+      const batch = { timeMs: 1, payload: '{}', health: HEALTH };
       fixture.sink.telemetry(batch);
       await started(fixture).ready();
       fixture.sink.telemetry(batch);

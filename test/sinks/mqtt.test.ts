@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { hasMosquitto } from '../support/mosquitto.ts';
 import { validator } from '../support/schemas.ts';
-import { storedEvent } from '../support/sinks.ts';
+import { HEALTH, storedEvent } from '../support/sinks.ts';
 import {
   BASE,
   broker,
@@ -114,12 +114,12 @@ describe.skipIf(!hasMosquitto)(`MQTT sink ${REAL}`, () => {
     const events = await subscribe(mosquitto.port, `${BASE}/telemetry`);
     const { sink, ready } = start({ url: url(mosquitto.port) });
     await ready();
-    sink.telemetry({ timeMs: 1, payload: '{"a":1}' });
+    sink.telemetry({ timeMs: 1, payload: '{"a":1}', health: HEALTH });
     const received = await events.next();
     expect(received.text).toBe('{"a":1}');
     expect(received.expiry).toBeLessThanOrEqual(300);
     // Counted in bytes: 40,000 characters of two bytes each.
-    sink.telemetry({ timeMs: 1, payload: 'é'.repeat(40_000) });
+    sink.telemetry({ timeMs: 1, payload: 'é'.repeat(40_000), health: HEALTH });
     expect(sink.status().counters['telemetryDropped']).toBe(1);
   });
 

@@ -125,6 +125,8 @@ export class ScriptedAgent {
       deliveries: [delivery],
       clock,
       log,
+      series: [],
+      memoryBytes: () => 1,
       newId: () => `incident-${++this.#ids}`,
       setImmediate: (callback) => void this.#immediates.push(callback),
       publish: (message) => void this.published.push(message),

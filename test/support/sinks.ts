@@ -1,5 +1,6 @@
 import type { StoredEvent } from '../../core/protocol/events.ts';
 import type { AgentIdentity } from '../../core/protocol/status.ts';
+import type { TelemetryHealth } from '../../core/protocol/telemetry.ts';
 
 export const IDENTITY: AgentIdentity = {
   site: 'lab',
@@ -7,6 +8,16 @@ export const IDENTITY: AgentIdentity = {
   bootId: 'boot-1',
   version: '0.0.0',
   schemaHash: 'abc',
+};
+
+export const HEALTH: TelemetryHealth = {
+  state: 'watching',
+  samples: 3,
+  gaps: 0,
+  notStored: 0,
+  databaseBytes: 4096,
+  pending: 1,
+  memoryBytes: 70_000_000,
 };
 
 /** An event that is small and valid; severity null makes it an agent event. */

@@ -1,26 +1,5 @@
+import { networkWords } from '../network-words.ts';
 import type { Endpoint } from './transport.ts';
-
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there (connection refused); is the broker running, and is the port right?',
-  ENOTFOUND: 'the host name is not known; check its spelling and the name server',
-  EAI_AGAIN: 'the name server does not answer',
-  ETIMEDOUT: 'no answer in time; is a firewall in between?',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
-  ECONNRESET: 'the broker closed the connection',
-  EPIPE: 'the broker closed the connection',
-  CERT_HAS_EXPIRED: "the broker's certificate has expired; renew it",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "the broker's certificate is self-signed; name its authority as caFile",
-  SELF_SIGNED_CERT_IN_CHAIN: "the broker's authority is not known here; name it as caFile",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the broker's authority is not known here; name it as caFile",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the broker's authority is not known here; name it as caFile",
-  ERR_TLS_CERT_ALTNAME_INVALID: "the broker's certificate is for another host name; use that one in the url",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-    'the broker wants a client certificate; set certFile and keyFile',
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the broker does not trust the authority of certFile',
-  ERR_SSL_TLSV13_ALERT_UNKNOWN_CA: 'the broker does not trust the authority of certFile',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the port does not speak TLS; use mqtt:// or the TLS port',
-};
 
 /** CONNACK and DISCONNECT codes of MQTT 3.1.1 and 5. */
 const REFUSALS: Readonly<Record<number, string>> = {
@@ -61,8 +40,7 @@ export const refusalWords = (code: number | undefined): string | undefined =>
 /** What went wrong, in words that lead to the mend. */
 export function describeFailure(error: unknown, endpoint: Endpoint): string {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  const known =
-    typeof code === 'number' ? REFUSALS[code] : typeof code === 'string' ? WORDS[code] : undefined;
+  const known = typeof code === 'number' ? REFUSALS[code] : networkWords(code, 'broker');
   return `${endpoint.target}: ${known ?? (typeof message === 'string' && message !== '' ? message : String(code ?? error))}`;
 }
 

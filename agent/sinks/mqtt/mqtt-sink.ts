@@ -1,4 +1,5 @@
 import type { IClientPublishOptions } from 'mqtt';
+import { type Acknowledgement, parseAcknowledgement } from '../../../core/protocol/acknowledgement.ts';
 import { CLOUDEVENTS_CONTENT_TYPE } from '../../../core/protocol/cloudevents.ts';
 import type { StoredEvent } from '../../../core/protocol/events.ts';
 import { parseInbound } from '../../../core/protocol/inbound.ts';
@@ -13,6 +14,7 @@ import { type AgentTopics, agentTopics, topicLevelFault } from '../../../core/pr
 import type { SinkConfig } from '../../config/config.ts';
 import type { Log } from '../../log.ts';
 import { encodeEvent } from '../encode.ts';
+import { checkFiles } from '../files.ts';
 import {
   type Settlement,
   type Sink,
@@ -23,7 +25,7 @@ import {
 import { type ConnectionEnd, MqttConnection, type PublishResult } from './connection.ts';
 import { describeFailure, refusalWords } from './failures.ts';
 import { clientOptions, VersionChoice } from './options.ts';
-import { checkFiles, type Endpoint, openStream, parseEndpoint } from './transport.ts';
+import { type Endpoint, openStream, parseEndpoint } from './transport.ts';
 
 const BACKOFF_BASE_MS = 1000;
 const BACKOFF_CAP_MS = 60_000;
@@ -52,6 +54,7 @@ export interface MqttSinkDependencies {
 export class MqttSink implements Sink {
   readonly name: string;
   readonly kind = 'mqtt';
+  readonly acknowledgedLater: boolean;
   readonly #config: SinkConfig;
   readonly #endpoint: Endpoint;
   readonly #identity: AgentIdentity;
@@ -63,6 +66,7 @@ export class MqttSink implements Sink {
   #tls: typeof import('node:tls') | null = null;
   #connection: MqttConnection | null = null;
   #onReady: () => void = () => {};
+  #onAcknowledged: (acknowledgement: Acknowledgement) => void = () => {};
   #cancelTimer: (() => void) | null = null;
   #closing: Promise<void> | null = null;
   #attempt = 0;
@@ -80,6 +84,7 @@ export class MqttSink implements Sink {
   /** @throws SinkConfigurationError for settings that can never work */
   constructor(config: SinkConfig, identity: AgentIdentity, deps: MqttSinkDependencies) {
     this.name = config.name;
+    this.acknowledgedLater = config.acknowledge === 'hub';
     this.#config = config;
     this.#endpoint = parseEndpoint(config);
     for (const key of ['site', 'hostId'] as const) {
@@ -94,8 +99,9 @@ export class MqttSink implements Sink {
     this.#version = new VersionChoice(config.protocolVersion);
   }
 
-  start(onReady: () => void): void {
+  start(onReady: () => void, onAcknowledged: (acknowledgement: Acknowledgement) => void = () => {}): void {
     this.#onReady = onReady;
+    this.#onAcknowledged = onAcknowledged;
     if (this.#config.insecure === true) this.#log('warning', 'mqtt.insecure');
     void this.#connect();
   }
@@ -198,7 +204,14 @@ export class MqttSink implements Sink {
   #onMessage(topic: string, payload: Buffer, retained: boolean): void {
     if (this.#closing !== null) return;
     const inbound = parseInbound(topic, payload, retained, this.#identity);
-    // Commands and acknowledgements come with later versions; until then a well-formed one is turned away too.
+    if (inbound.outcome === 'accepted' && inbound.kind === 'ack' && this.acknowledgedLater) {
+      const acknowledgement = parseAcknowledgement(inbound.document);
+      if (acknowledgement !== null) {
+        this.#onAcknowledged(acknowledgement);
+        return;
+      }
+    }
+    // Commands come with later versions; until then a well-formed one is turned away too.
     const reason = inbound.outcome === 'rejected' ? inbound.reason : 'unsupported';
     const count = this.#count(`inbound.${reason}`);
     // One line a reason and power of two: hostile input can't fill a log.

@@ -3,9 +3,9 @@ import { MAX_INBOUND_PACKET_BYTES } from '../../../core/protocol/limits.ts';
 import { type AgentIdentity, statusDocument } from '../../../core/protocol/status.ts';
 import type { AgentTopics } from '../../../core/protocol/topics.ts';
 import type { SinkConfig } from '../../config/config.ts';
+import { readSecret } from '../files.ts';
 import type { ConnectionEnd } from './connection.ts';
 import { isVersionRefusal } from './failures.ts';
-import { readSecret } from './transport.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_SECONDS = 30;

@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import type { SinkConfig } from '../config/config.ts';
+import { SinkConfigurationError } from './sink.ts';
+
+/** Settings of a sink that are files: secrets and certificates. Read when used, so that a renewed one is taken up. */
+
+const FILE_SETTINGS = ['usernameFile', 'passwordFile', 'tokenFile', 'caFile', 'certFile', 'keyFile'] as const;
+const TLS_SETTINGS = ['caFile', 'certFile', 'keyFile', 'insecure'] as const;
+type SecretSetting = 'passwordFile' | 'usernameFile' | 'tokenFile';
+
+/** Its text without the line's end; undefined where it is not set. @throws SinkConfigurationError */
+export function readSecret(sink: SinkConfig, key: SecretSetting): string | undefined {
+  const path = sink[key];
+  return path === undefined
+    ? undefined
+    : readSetting(sink, key, path)
+        .toString('utf8')
+        .replace(/\r?\n$/, '');
+}
+
+/** @throws SinkConfigurationError for the first file that can't be read */
+export function checkFiles(sink: SinkConfig): void {
+  for (const key of FILE_SETTINGS) {
+    const path = sink[key];
+    if (path !== undefined) readSetting(sink, key, path);
+  }
+}
+
+/** @throws SinkConfigurationError for TLS settings that don't go together, or beside an unencrypted `scheme` */
+export function checkTlsSettings(sink: SinkConfig, tls: boolean, scheme: string): void {
+  if ((sink.certFile === undefined) !== (sink.keyFile === undefined)) {
+    throw new SinkConfigurationError(`sink "${sink.name}": certFile and keyFile go together`);
+  }
+  const unused = TLS_SETTINGS.find((key) => sink[key] !== undefined && sink[key] !== false);
+  if (!tls && unused !== undefined) {
+    throw new SinkConfigurationError(
+      `sink "${sink.name}": ${unused} is set, but ${scheme}:// is not encrypted; write ${scheme}s:// or remove ${unused}`,
+    );
+  }
+}
+
+export interface TlsOptions {
+  readonly rejectUnauthorized: boolean;
+  readonly minVersion: 'TLSv1.2';
+  readonly servername?: string;
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/** @throws SinkConfigurationError for an unreadable file */
+export function tlsOptions(sink: SinkConfig, host: string): TlsOptions {
+  const file = (key: 'caFile' | 'certFile' | 'keyFile'): Buffer | undefined =>
+    sink[key] === undefined ? undefined : readSetting(sink, key, sink[key]);
+  const ca = file('caFile');
+  const cert = file('certFile');
+  const key = file('keyFile');
+  return {
+    // An IP address is no server name (RFC 6066, section 3).
+    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+    rejectUnauthorized: sink.insecure !== true,
+    minVersion: 'TLSv1.2',
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+  };
+}
+
+function readSetting(sink: SinkConfig, key: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SinkConfigurationError(`sink "${sink.name}": ${key} ${path} can't be read (${code})`);
+  }
+}

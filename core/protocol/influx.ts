@@ -1,0 +1,98 @@
+import type { MetricSchema } from '../sample.ts';
+import { type AlertData, EVENT_TYPES, type StoredEvent } from './events.ts';
+import { type Field, line, lineTags } from './line-protocol.ts';
+import type { TelemetryHealth } from './telemetry.ts';
+
+/** What InfluxDB gets: measurements, tags and fields, defined once (docs/PROTOCOL.md has the table). */
+export const MEASUREMENTS = {
+  sample: 'edgewood_sample',
+  incident: 'edgewood_incident',
+  event: 'edgewood_event',
+  agent: 'edgewood_agent',
+} as const;
+
+export interface InfluxHost {
+  readonly site: string;
+  readonly hostId: string;
+  readonly hostName: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Labels can't take the place of what names the host. */
+export const hostTags = ({ site, hostId, hostName, labels }: InfluxHost): Record<string, string> => ({
+  ...labels,
+  site,
+  host_id: hostId,
+  host: hostName,
+});
+
+export interface SamplePoint {
+  readonly timeMs: number;
+  /** In schema order, NaN where missing. */
+  readonly values: ArrayLike<number>;
+  readonly score: number;
+  readonly inIncident: boolean;
+  /** Samples that it is the mean of; 1: it is a sample. */
+  readonly samples: number;
+}
+
+export function sampleLine(schema: MetricSchema, tags: string, point: SamplePoint): string | null {
+  const fields: Record<string, Field | null> = {};
+  schema.forEach(({ name }, i) => {
+    fields[name] = point.values[i] as number;
+  });
+  fields['score'] = point.score;
+  fields['in_incident'] = point.inIncident;
+  if (point.samples > 1) fields['samples'] = { integer: point.samples };
+  return line(MEASUREMENTS.sample, tags, fields, point.timeMs);
+}
+
+const NANOSECONDS_PER_MS = 1_000_000;
+
+/** @throws SyntaxError for an event whose data is damaged */
+export function eventLine(host: Readonly<Record<string, string>>, event: StoredEvent): string {
+  const sequence: Record<string, Field> = {
+    sequence_epoch: event.sequence.epoch,
+    sequence: { integer: event.sequence.n },
+  };
+  // Partial: what an older agent stored may lack what is newer.
+  const data = JSON.parse(event.data) as Partial<AlertData>;
+  const nanoseconds = event.sequence.n % NANOSECONDS_PER_MS;
+  if (event.type !== EVENT_TYPES.incident) {
+    const tags = lineTags({ ...host, type: event.type });
+    return line(
+      MEASUREMENTS.event,
+      tags,
+      { ...sequence, data: event.data },
+      event.timeMs,
+      nanoseconds,
+    ) as string;
+  }
+  const { severity = '', state = '', trigger = '' } = data;
+  const tags = lineTags({ ...host, severity, state, trigger });
+  const integer = (n: number | undefined): Field | null => (n === undefined ? null : { integer: n });
+  const fields = {
+    incident_id: data.incidentId ?? null,
+    score: data.score ?? null,
+    trigger_value: data.triggerValue ?? null,
+    threshold: data.threshold ?? null,
+    duration_ms: integer(data.durationMs),
+    sample_count: integer(data.sampleCount),
+    sentence: data.explanation?.sentence ?? null,
+    ...sequence,
+  };
+  return line(MEASUREMENTS.incident, tags, fields, event.timeMs, nanoseconds) as string;
+}
+
+export function agentLine(tags: string, timeMs: number, health: TelemetryHealth): string {
+  const fields: Record<string, Field> = {
+    state: health.state,
+    samples: { integer: health.samples },
+    gaps: { integer: health.gaps },
+    not_stored: { integer: health.notStored },
+    database_bytes: { integer: health.databaseBytes },
+    pending: { integer: health.pending },
+    memory_bytes: { integer: health.memoryBytes },
+  };
+  return line(MEASUREMENTS.agent, tags, fields, timeMs) as string;
+}
