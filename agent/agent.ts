@@ -8,7 +8,14 @@ import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import { type Delivery, messageOf } from './delivery.ts';
-import { type AgentFacts, lifecycleEvent, modelActivatedEvent, modelSummary } from './events.ts';
+import {
+  type AgentFacts,
+  lifecycleEvent,
+  modelActivatedEvent,
+  modelSummary,
+  neverStoredEvent,
+  storeReplacedEvent,
+} from './events.ts';
 import { type FitOutcome, Fitting } from './fitting.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
@@ -85,6 +92,8 @@ export class Agent {
   #storeFull = false;
   /** What the store has not taken yet, oldest first: more than the change at hand only while the disk is full. */
   #unstored: Change[] = [];
+  /** Left out of `#unstored` for want of room, and no event says so yet. */
+  #lostUntold = 0;
   #stopped = false;
 
   constructor(deps: AgentDependencies) {
@@ -117,6 +126,10 @@ export class Agent {
         name: loaded.model.provenance.name,
         version: loaded.model.provenance.version,
       });
+    }
+    const { epochReason, findings } = store;
+    if (epochReason !== 'new' && epochReason !== 'continued') {
+      this.#commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
     }
     this.#lifecycle('started');
     for (const delivery of this.#deps.deliveries) delivery.wake();
@@ -239,7 +252,11 @@ export class Agent {
    */
   #flush(): void {
     const { store, deliveries, publish } = this.#deps;
-    const changes = this.#unstored;
+    const lost = this.#lostUntold;
+    const changes: Change[] =
+      lost === 0
+        ? this.#unstored
+        : [{ event: neverStoredEvent(lost, this.#deps.clock.nowMs()), row: null }, ...this.#unstored];
     let stored: StoredEvent[];
     try {
       stored = store.commitTransition({
@@ -249,13 +266,15 @@ export class Agent {
       });
     } catch (error) {
       this.#degrade(error);
-      while (changes.length > MAX_UNSTORED) {
-        changes.shift();
+      while (this.#unstored.length > MAX_UNSTORED) {
+        this.#unstored.shift();
         this.counters.lostEvents++;
+        this.#lostUntold++;
       }
       return;
     }
     this.#unstored = [];
+    this.#lostUntold = 0;
     for (const event of stored) publish({ event });
     for (const delivery of deliveries) delivery.wake();
   }

@@ -20,6 +20,8 @@ export interface DeliveryDependencies {
   readonly random: () => number;
   readonly log: Log;
   readonly setTimer: (callback: () => void, ms: number) => () => void;
+  /** Asking for what is pending may have made a tombstone, which every sink has to deliver. */
+  readonly wakeAll?: () => void;
   /** Events a second, of those from before the sink was last reached. */
   readonly backlogPerSecond?: number;
 }
@@ -127,9 +129,11 @@ export class Delivery {
     const pause = hub?.probeInMs(nowMs) ?? null;
     if (pause !== null) this.#pauseFor(pause);
     if (!this.#backlog || fresh.length > BATCH - BACKLOG_BATCH) return fresh;
-    const most = Math.min(this.#pace.available(nowMs), hub?.backlogRoom(nowMs) ?? BACKLOG_BATCH);
+    const room = hub?.backlogRoom(nowMs) ?? BACKLOG_BATCH;
+    const most = Math.min(this.#pace.available(nowMs), room);
     if (most < 1) {
-      this.#pauseFor(this.#pace.waitMs(BACKLOG_BATCH / 2));
+      // Room in the hub's window comes with its word, or with the next probe.
+      if (room > 0) this.#pauseFor(this.#pace.waitMs(BACKLOG_BATCH / 2));
       return fresh;
     }
     const backlog = waiting(store.pending(name, most + skipped, { upTo: this.#boundary }), most);
@@ -142,7 +146,9 @@ export class Delivery {
   async #batch(): Promise<boolean> {
     const { store, log } = this.#deps;
     const { name } = this.sink;
+    const position = store.position();
     const events = this.#next();
+    if (store.position() !== position) this.#deps.wakeAll?.();
     if (events.length === 0) return false;
     const settlements = await this.sink.deliver(events);
     const delivered = [];

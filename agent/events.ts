@@ -63,6 +63,44 @@ export function lifecycleEvent(
   };
 }
 
+/** The history is gone, or is another's: people have to know, and a new epoch has begun. */
+export function storeReplacedEvent(
+  facts: AgentFacts,
+  reason: string,
+  findings: readonly string[],
+  timeMs: number,
+): NewEvent {
+  const { hostId, config } = facts;
+  const host = { id: hostId, name: config.hostName, labels: config.labels };
+  return {
+    type: EVENT_TYPES.storeReplaced,
+    severity: 'warning',
+    timeMs,
+    subject: null,
+    data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, host, reason, findings }),
+  };
+}
+
+/** Events that never got a number, for want of disk: no gap tells of them. */
+export function neverStoredEvent(count: number, timeMs: number): NewEvent {
+  return {
+    type: EVENT_TYPES.dropped,
+    severity: null,
+    timeMs,
+    subject: null,
+    data: (sequence) =>
+      JSON.stringify({
+        schemaVersion: 1,
+        sequence,
+        sink: '*',
+        epoch: sequence.epoch,
+        reason: 'never-stored',
+        ranges: [],
+        count,
+      }),
+  };
+}
+
 export function modelActivatedEvent(loaded: LoadedModel, timeMs: number): NewEvent {
   return {
     type: EVENT_TYPES.modelActivated,

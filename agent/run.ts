@@ -17,6 +17,7 @@ import { openDatabase } from './native.ts';
 import { SeriesDelivery, takesSamples } from './series.ts';
 import { createSink } from './sinks/create.ts';
 import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
+import { StoreCorruptError } from './store/store.ts';
 
 /** A stop delivers what it can, and is over by then. */
 const STOP_DEADLINE_MS = 8000;
@@ -30,7 +31,7 @@ export interface RunningAgent {
   /** Resolves when the source has ended or a stop was requested. */
   readonly ended: Promise<void>;
   /** Why the loop ended, where it was not the end of the source or a stop; already logged. */
-  readonly failure: 'input' | 'bug' | null;
+  readonly failure: 'input' | 'bug' | 'store' | null;
   requestStop(): void;
   /** Delivers what it can within its deadline, and closes everything. */
   stop(): Promise<void>;
@@ -53,16 +54,18 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     networkInclude: config.networkInclude,
     networkExclude: config.networkExclude,
   });
+  const condemned = new AbortController();
   const store = openSqliteStore({
     stateDir: config.stateDir,
     openDatabase: (path) => openDatabase(path, {}, config.stateDir),
     nowMs: () => clock.nowMs(),
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     limits: config.limits,
+    onCorrupt: () => condemned.abort(),
   });
   for (const finding of store.findings) log('warning', 'store.finding', { finding });
   try {
-    return await assemble(config, options.version, log, source, store);
+    return await assemble(config, options.version, log, source, store, condemned.signal);
   } catch (error) {
     store.close();
     await source.close();
@@ -76,6 +79,7 @@ async function assemble(
   log: Log,
   source: Source,
   store: SqliteStore,
+  condemned: AbortSignal,
 ): Promise<RunningAgent> {
   const clock = systemClock;
   await source.open();
@@ -101,7 +105,10 @@ async function assemble(
       summariseAfterMs: Number.POSITIVE_INFINITY,
     }),
   };
-  const deliveries = sinks.map((sink) => new Delivery(sink, outward));
+  const wakeAll = (): void => {
+    for (const delivery of deliveries) delivery.wake();
+  };
+  const deliveries: Delivery[] = sinks.map((sink) => new Delivery(sink, { ...outward, wakeAll }));
   const series = sinks.filter(takesSamples).map((sink) => new SeriesDelivery(sink, outward));
   let agent: Agent | null = null;
   const api = new LocalApi(
@@ -144,7 +151,7 @@ async function assemble(
   });
   agent.start();
   for (const delivery of deliveries) delivery.start();
-  return drive(agent, source, store, deliveries, series, api, config, log);
+  return drive(agent, source, store, deliveries, series, api, config, log, condemned);
 }
 
 function drive(
@@ -156,24 +163,43 @@ function drive(
   api: LocalApi,
   config: AgentConfig,
   log: Log,
+  condemned: AbortSignal,
 ): RunningAgent {
   const abort = new AbortController();
   const sampler = new Sampler(source, { intervalMs: config.intervalMs });
   let failure: RunningAgent['failure'] = null;
+  const fail = (why: Exclude<typeof failure, null>, error: unknown): void => {
+    failure ??= why;
+    log('error', why === 'store' ? 'store.failed' : 'sampler.failed', { error: messageOf(error) });
+    abort.abort();
+  };
+  condemned.addEventListener('abort', () => fail('store', 'the database is damaged'), { once: true });
   const stopNights = scheduleNights(config, source, agent);
   const trimming = setTimeout(() => void trim(log), TRIM_AFTER_MS).unref();
   const ended = sampler
     .run((sample, meta) => agent.onSample(sample, meta), abort.signal)
     .catch((error: unknown) => {
-      failure = error instanceof SourceError ? 'input' : 'bug';
-      log('error', 'sampler.failed', { error: messageOf(error) });
+      if (error instanceof StoreCorruptError && failure === 'store') return;
+      fail(
+        error instanceof SourceError ? 'input' : error instanceof StoreCorruptError ? 'store' : 'bug',
+        error,
+      );
     });
   let stopping: Promise<void> | null = null;
+  /** With a damaged store nothing more can be kept or told; what follows is another start. */
+  const abandon = async (): Promise<void> => {
+    for (const one of series) one.close();
+    await Promise.all(deliveries.map((delivery) => delivery.close(STOP_DEADLINE_MS / 4)));
+    await api.close();
+    await source.close();
+    store.close();
+  };
   const stop = async (): Promise<void> => {
     abort.abort();
     await ended;
     stopNights();
     clearTimeout(trimming);
+    if (failure === 'store') return abandon();
     agent.stop();
     const replayed = source.kind === 'replay';
     await within(

@@ -8,8 +8,8 @@ export const RANKS: readonly Rank[] = [0, 1, 2, 3];
 const RANK_BY_SEVERITY: Readonly<Record<Severity, Rank>> = { critical: 0, warning: 1, info: 2 };
 
 export function rankOf(event: { readonly type: EventType; readonly severity: Severity | null }): Rank {
-  if (event.type !== EVENT_TYPES.incident) return 3;
-  return RANK_BY_SEVERITY[event.severity ?? 'info'];
+  if (event.type === EVENT_TYPES.incident) return RANK_BY_SEVERITY[event.severity ?? 'info'];
+  return event.severity === null ? 3 : RANK_BY_SEVERITY[event.severity];
 }
 
 /** About what the columns, the index entry and the envelope of an event take beside its data. */

@@ -27,6 +27,7 @@ const ROW_OVERHEAD_BYTES = 24;
 /** The store's contract without a disk: for tests and the simulation. */
 export class MemoryStore implements Store {
   readonly epoch: string;
+  readonly findings: readonly string[] = [];
   readonly epochReason = 'new';
   readonly #nowMs: () => number;
   readonly #limits: StoreLimits;

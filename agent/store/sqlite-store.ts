@@ -36,6 +36,8 @@ export interface SqliteStoreOptions {
   /** In the executable: `openDatabase` of agent/native.ts. */
   readonly openDatabase: OpenDatabase;
   readonly nowMs: () => number;
+  /** The file was found to be damaged while open: close, and open anew. */
+  readonly onCorrupt?: () => void;
   /** `bytes` random bytes as lower-case hex. */
   readonly randomHex: (bytes: number) => string;
   readonly limits?: StoreLimits;
@@ -93,6 +95,7 @@ export class SqliteStore implements Store {
   readonly #path: string;
   readonly #markPath: string;
   readonly #nowMs: () => number;
+  readonly #onCorrupt: () => void;
   readonly #samples: SampleTable;
   readonly #log: EventLog;
   readonly #outbox: Outbox;
@@ -122,6 +125,7 @@ export class SqliteStore implements Store {
     this.#path = path;
     this.#markPath = markPath;
     this.#nowMs = options.nowMs;
+    this.#onCorrupt = options.onCorrupt ?? (() => {});
     this.#samples = new SampleTable(db);
     this.#log = new EventLog(db, start.current);
     this.#outbox = new Outbox(db, this.#log, limits.outboxMaxBytesPerSink);
@@ -254,7 +258,7 @@ export class SqliteStore implements Store {
 
   close(): void {
     if (!this.#db.open) return;
-    for (const sink of this.#unsettled.keys()) this.settle(sink, [], []);
+    if (!this.#corrupt) for (const sink of this.#unsettled.keys()) this.settle(sink, [], []);
     this.#db.close();
     this.#mark(!this.#corrupt);
     this.#lock.close();
@@ -328,5 +332,6 @@ export class SqliteStore implements Store {
   #condemn(): void {
     this.#corrupt = true;
     this.#mark(false);
+    this.#onCorrupt();
   }
 }

@@ -83,6 +83,8 @@ export interface OutboxFigures {
 export interface Store {
   readonly epoch: string;
   readonly epochReason: EpochReason;
+  /** What a person should know of its opening: sentences; empty after an orderly end. */
+  readonly findings: readonly string[];
   appendSample(row: SampleRow): void;
   /** Oldest first; from `fromMs` up to, not including, `toMs`. Streams; writing meanwhile is allowed. */
   samples(fromMs: number, toMs: number): Iterable<SampleRow>;

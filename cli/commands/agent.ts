@@ -1,4 +1,5 @@
 import type { Settings, SinkConfig } from '../../agent/config/config.ts';
+import type { RunningAgent } from '../../agent/run.ts';
 import { Exit, UserError } from '../errors.ts';
 import { useSmallHeap } from '../runtime.ts';
 import { BUILD } from '../version.ts';
@@ -33,6 +34,10 @@ const FLAGS = {
   'log-format': 'log.format',
 } as const;
 
+/** A failing disk must not fill up with databases set aside. */
+const MOST_DAMAGED = 3;
+const DAMAGED_WITHIN_MS = 3_600_000;
+
 export async function run(args: AgentOptions): Promise<number> {
   useSmallHeap();
   const { resolveConfig } = await import('../../agent/config/config.ts');
@@ -43,15 +48,38 @@ export async function run(args: AgentOptions): Promise<number> {
   } catch (error) {
     throw asUserError(error);
   }
-  const agent = await startAgent(config, { version: BUILD.version }).catch((error: unknown) => {
-    throw asUserError(error);
-  });
-  const stop = (): void => agent.requestStop();
+  let stopping = false;
+  const damagedAtMs: number[] = [];
+  let running: RunningAgent | null = null;
+  const stop = (): void => {
+    stopping = true;
+    running?.requestStop();
+  };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  await agent.ended;
-  await agent.stop();
-  return agent.failure === null ? Exit.done : agent.failure === 'input' ? Exit.badInput : Exit.bug;
+  for (;;) {
+    const agent: RunningAgent = await startAgent(config, { version: BUILD.version }).catch(
+      (error: unknown) => {
+        throw asUserError(error);
+      },
+    );
+    running = agent;
+    if (stopping) agent.requestStop();
+    await agent.ended;
+    await agent.stop();
+    // A damaged database is set aside by the next start, and a new one begun.
+    if (agent.failure === 'store' && !stopping) {
+      damagedAtMs.push(performance.now());
+      const [before] = damagedAtMs.slice(-MOST_DAMAGED);
+      if (damagedAtMs.length < MOST_DAMAGED || performance.now() - (before ?? 0) > DAMAGED_WITHIN_MS) continue;
+      throw new UserError(
+        `the database was damaged ${MOST_DAMAGED} times within an hour: is the disk of ${config.stateDir} failing?`,
+        Exit.unreachable,
+      );
+    }
+    if (agent.failure === null || agent.failure === 'store') return Exit.done;
+    return agent.failure === 'input' ? Exit.badInput : Exit.bug;
+  }
 }
 
 /** What a person can mend: a setting, a directory, a file to replay. */

@@ -12,13 +12,15 @@ export interface Sequence {
 export type IncidentState = 'opened' | 'updated' | 'resolved' | 'invalidated';
 export type TriggerName = 'surprise' | 'forest' | 'constant' | 'range' | 'stuck';
 
-/** Event types. Anything under `incident` is an alert; the rest goes to the event topic. */
+/** Event types. What has a severity is an alert; the rest goes to the event topic. */
 export const EVENT_TYPES = {
   incident: 'edgewood.incident',
   started: 'edgewood.agent.started',
   stopped: 'edgewood.agent.stopped',
   modelActivated: 'edgewood.model.activated',
   dropped: 'edgewood.events.dropped',
+  /** The store had to be begun anew: an alert, of severity warning. */
+  storeReplaced: 'edgewood.store.replaced',
   drift: 'edgewood.drift',
 } as const;
 export type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];

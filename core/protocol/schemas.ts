@@ -137,6 +137,20 @@ const dropped = record({
   count,
 });
 
+const storeReplaced = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  reason: choice('quarantined', 'lost', 'restored'),
+  findings: list(text),
+});
+
+const ack = record({
+  schemaVersion: choice(1),
+  epoch: id,
+  ranges: list({ type: 'array', items: count, minItems: 2, maxItems: 2 }),
+});
+
 /** The envelope around every `data` above. */
 const event = record(
   {
@@ -193,6 +207,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.stopped]: 'lifecycle',
   [EVENT_TYPES.modelActivated]: 'model-activated',
   [EVENT_TYPES.dropped]: 'events-dropped',
+  [EVENT_TYPES.storeReplaced]: 'store-replaced',
   [EVENT_TYPES.drift]: 'drift',
 };
 
@@ -202,6 +217,8 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   lifecycle,
   'model-activated': modelActivated,
   'events-dropped': dropped,
+  'store-replaced': storeReplaced,
+  ack,
   status,
   telemetry,
 };
