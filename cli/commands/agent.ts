@@ -71,7 +71,8 @@ export async function run(args: AgentOptions): Promise<number> {
     if (agent.failure === 'store' && !stopping) {
       damagedAtMs.push(performance.now());
       const [before] = damagedAtMs.slice(-MOST_DAMAGED);
-      if (damagedAtMs.length < MOST_DAMAGED || performance.now() - (before ?? 0) > DAMAGED_WITHIN_MS) continue;
+      if (damagedAtMs.length < MOST_DAMAGED || performance.now() - (before ?? 0) > DAMAGED_WITHIN_MS)
+        continue;
       throw new UserError(
         `the database was damaged ${MOST_DAMAGED} times within an hour: is the disk of ${config.stateDir} failing?`,
         Exit.unreachable,

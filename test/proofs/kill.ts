@@ -1,7 +1,8 @@
 /**
- * `npm run prove:kill [--kills 30] [--seed 1]`: kill -9 of the packaged agent at random instants against a live
- * mosquitto. Every stored event must reach the subscriber, redeliveries must be recognisable, no number may be missing.
+ * `npm run prove:kill [--kills 100] [--seed 1]`: kill -9 of the packaged agent at random instants against a live
+ * mosquitto and VictoriaMetrics, the ways to which are up, down, refusing and hanging in turns. Every stored event must reach the subscriber, redeliveries must be recognisable, no number may be missing.
  */
+import { hasVictoriaMetrics } from '../support/daemons.ts';
 import { hasMosquitto } from '../support/mosquitto.ts';
 import { killRepeatedly } from './kill/run.ts';
 import { circumstances, numberArgument, writeResult } from './proof.ts';
@@ -9,17 +10,17 @@ import { circumstances, numberArgument, writeResult } from './proof.ts';
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  if (!hasMosquitto) {
-    console.error('prove:kill: mosquitto is not installed (Debian package mosquitto)');
+  if (!hasMosquitto || !hasVictoriaMetrics) {
+    console.error('prove:kill: mosquitto and victoria-metrics are needed (Debian packages of these names)');
     return 3;
   }
-  const kills = numberArgument('kills', 30);
+  const kills = numberArgument('kills', 100);
   const seed = numberArgument('seed', 1);
   const result = await killRepeatedly(kills, seed);
   const file = writeResult('proofs', 'kill', { ...circumstances(), ...result });
   console.log(
     `${kills} kills (${result.killsDuringStart} during the start), seed ${seed}: ${result.stored} events stored, ${result.received} received, ` +
-      `${result.duplicates} received again; lost ${result.lost}, unknown ${result.unknown}, gaps ${result.gaps}, altered ${result.altered}, ` +
+      `${result.duplicates} received again; lost ${result.lost}, unknown ${result.unknown}, gaps ${result.gaps}, not in InfluxDB ${result.lostToInflux} events and ${result.samplesLostToInflux} samples, altered ${result.altered}, ` +
       `incidents never ended ${result.unended}, epochs ${result.epochs}. ${result.passed ? 'PASSED' : 'FAILED'}. ${file}`,
   );
   return result.passed ? 0 : 1;

@@ -105,7 +105,9 @@ export interface ExportedSeries {
 /** What VictoriaMetrics holds, flushed first. */
 export async function exported(victoria: Daemon, match: string): Promise<ExportedSeries[]> {
   await fetch(`${victoria.url}/internal/force_flush`);
-  const query = new URLSearchParams({ 'match[]': match });
+  // Without an end it stops short of the newest second.
+  const end = String(Math.ceil(Date.now() / 1000) + 3600);
+  const query = new URLSearchParams({ 'match[]': match, start: '0', end });
   const text = await (await fetch(`${victoria.url}/api/v1/export?${query}`)).text();
   return text
     .split('\n')

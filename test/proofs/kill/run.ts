@@ -8,11 +8,14 @@ import { MqttClient } from 'mqtt';
 import { openSqliteStore } from '../../../agent/store/sqlite-store.ts';
 import { DEFAULT_STORE_LIMITS } from '../../../agent/store/store.ts';
 import { Random } from '../../../core/random.ts';
+import { type Daemon, exported, startVictoriaMetrics } from '../../support/daemons.ts';
 import { runExecutable } from '../../support/executable.ts';
 import { startMosquitto } from '../../support/mosquitto.ts';
+import { LINK_STATES, type LinkState, startLink } from '../../support/proxy.ts';
 
 /**
- * kill -9 of the packaged agent at random instants, while a mosquitto and its subscriber live. The host is a replay in
+ * kill -9 of the packaged agent at random instants, while the ways to a mosquitto with its subscriber, and to a
+ * VictoriaMetrics, are up, down, refusing and hanging in turns. The host is a replay in
  * real time in which one metric after another leaves its constant, so that about ten events a second come.
  */
 
@@ -40,6 +43,11 @@ export interface KillResult {
   readonly lost: number;
   /** Received and not in the store. */
   readonly unknown: number;
+  /** Stored, and neither event nor incident of that number in VictoriaMetrics. */
+  readonly lostToInflux: number;
+  /** Samples that are stored and not in VictoriaMetrics. */
+  readonly samplesLostToInflux: number;
+  readonly links: Readonly<Record<LinkState, number>>;
   /** Numbers missing between the first and the last. */
   readonly gaps: number;
   readonly epochs: number;
@@ -62,6 +70,9 @@ export async function killRepeatedly(kills: number, seed: number): Promise<KillR
   const work = mkdtempSync(join(tmpdir(), 'edgewood-kill-'));
   const stateDir = join(work, 'state');
   const mosquitto = await startMosquitto();
+  const victoria = await startVictoriaMetrics();
+  const links = { mqtt: await startLink(mosquitto.port), influx: await startLink(victoria.port) };
+  const states: Record<LinkState, number> = { up: 0, down: 0, refusing: 0, hanging: 0 };
   const received: Received[] = [];
   const client = new MqttClient(() => connectTcp(mosquitto.port, '127.0.0.1'), {
     protocolVersion: 5,
@@ -86,7 +97,9 @@ export async function killRepeatedly(kills: number, seed: number): Promise<KillR
         '--refit',
         'off',
         '--mqtt',
-        `mqtt://127.0.0.1:${mosquitto.port}`,
+        `mqtt://127.0.0.1:${links.mqtt.port}`,
+        '--influx',
+        `http://127.0.0.1:${links.influx.port}`,
         '--state-dir',
         stateDir,
         '--log-format',
@@ -100,6 +113,11 @@ export async function killRepeatedly(kills: number, seed: number): Promise<KillR
     let killsDuringStart = 0;
     let databaseFaults = 0;
     for (let round = 1; round <= kills; round++) {
+      for (const link of Object.values(links)) {
+        const state = LINK_STATES[random.uint32() % LINK_STATES.length] as LinkState;
+        states[state]++;
+        await link.set(state);
+      }
       const run = start(round);
       await sleep(50 + random.float() * (LATEST_KILL_MS - 50));
       run.child.kill('SIGKILL');
@@ -107,14 +125,24 @@ export async function killRepeatedly(kills: number, seed: number): Promise<KillR
       if (!run.stderr().includes('"agent.started"')) killsDuringStart++;
       if (run.stderr().includes('"store.finding"')) databaseFaults++;
     }
+    for (const link of Object.values(links)) await link.set('up');
     // Once more and to the end: what is still in the outbox goes out.
     const last = start(kills + 1, '--pace', 'max');
     await ended(last);
     if (last.stderr().includes('"store.finding"')) databaseFaults++;
     await settled(client);
-    return judge(received, stateDir, { seed, kills, killsDuringStart, databaseFaults });
+    const influx = await readBack(victoria);
+    return judge(received, influx, stateDir, {
+      seed,
+      kills,
+      killsDuringStart,
+      databaseFaults,
+      links: states,
+    });
   } finally {
     await client.endAsync(true);
+    for (const link of Object.values(links)) await link.stop();
+    await victoria.stop();
     await mosquitto.stop();
     rmSync(work, { recursive: true, force: true });
   }
@@ -140,10 +168,26 @@ async function settled(client: MqttClient): Promise<void> {
   await answered;
 }
 
+interface ReadBack {
+  /** Of events and incidents. */
+  readonly numbers: ReadonlySet<number>;
+  readonly sampleTimes: ReadonlySet<number>;
+}
+
+async function readBack(victoria: Daemon): Promise<ReadBack> {
+  const series = await exported(victoria, '{__name__=~"edgewood_(event|incident)_sequence"}');
+  const samples = await exported(victoria, 'edgewood_sample_cpu');
+  return {
+    numbers: new Set(series.flatMap(({ values }) => values)),
+    sampleTimes: new Set(samples.flatMap(({ timestamps }) => timestamps)),
+  };
+}
+
 function judge(
   received: readonly Received[],
+  influx: ReadBack,
   stateDir: string,
-  counted: Pick<KillResult, 'seed' | 'kills' | 'killsDuringStart' | 'databaseFaults'>,
+  counted: Pick<KillResult, 'seed' | 'kills' | 'killsDuringStart' | 'databaseFaults' | 'links'>,
 ): KillResult {
   const store = openSqliteStore({
     stateDir,
@@ -153,6 +197,7 @@ function judge(
     limits: DEFAULT_STORE_LIMITS,
   });
   const stored = store.events(0, 1_000_000);
+  const times = Array.from(store.samples(0, Number.MAX_SAFE_INTEGER), ({ timeMs }) => timeMs);
   store.close();
   const storedIds = new Set(stored.map((event) => event.id));
   const first = new Map<string, string>();
@@ -179,6 +224,8 @@ function judge(
     duplicates,
     lost: stored.filter((event) => !first.has(event.id)).length,
     unknown: [...first.keys()].filter((id) => !storedIds.has(id)).length,
+    lostToInflux: stored.filter((event) => !influx.numbers.has(event.sequence.n)).length,
+    samplesLostToInflux: times.filter((timeMs) => !influx.sampleTimes.has(timeMs)).length,
     gaps,
     epochs: new Set(stored.map((event) => event.sequence.epoch)).size,
     altered,
@@ -186,6 +233,7 @@ function judge(
   };
   const clean =
     result.lost + result.unknown + gaps + altered + result.unended + counted.databaseFaults === 0 &&
+    result.lostToInflux + result.samplesLostToInflux === 0 &&
     result.epochs === 1;
   return { ...result, passed: clean && stored.length > counted.kills };
 }
