@@ -36,6 +36,7 @@ const SERVERS = {
   mosquitto: 'mosquitto',
   'victoria-metrics': 'victoria-metrics',
   'prometheus-alertmanager': 'prometheus-alertmanager',
+  strace: 'strace',
 } as const;
 
 /** Those that are not here, after trying to install them (Debian, as root). */
