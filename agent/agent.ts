@@ -120,7 +120,11 @@ export class Agent {
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
       this.#adopt(loaded, (watcher) => {
-        if (state !== null) watcher.restore(state, loaded.sha256);
+        try {
+          if (state !== null) watcher.restore(state, loaded.sha256);
+        } catch (error) {
+          log('warning', 'state.unusable', { error: messageOf(error) });
+        }
       });
       log('info', 'model.loaded', {
         name: loaded.model.provenance.name,
@@ -455,6 +459,11 @@ export class Agent {
   }
 }
 
+/** State that can't be read is as none: it is kept for comfort, not for truth. */
 function parse<T>(json: string | null): T | null {
-  return json === null ? null : (JSON.parse(json) as T);
+  try {
+    return json === null ? null : (JSON.parse(json) as T);
+  } catch {
+    return null;
+  }
 }

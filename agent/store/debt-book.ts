@@ -6,6 +6,7 @@ import {
   type SequenceRange,
   type TombstoneData,
 } from './events-out.ts';
+import { damaged } from './sqlite-errors.ts';
 
 type DebtColumns = { epoch_name: string; reason: DropReason; ranges: string; count: number };
 
@@ -48,7 +49,7 @@ export class DebtBook {
     return this.#of.all(sink).map(({ epoch_name, reason, ranges, count }) => ({
       epoch: epoch_name,
       reason,
-      ranges: JSON.parse(ranges) as SequenceRange[],
+      ranges: parsed<SequenceRange[]>(ranges),
       count,
     }));
   }
@@ -61,7 +62,7 @@ export class DebtBook {
     count: number,
   ): void {
     const known = this.#get.get(sink, epoch, reason);
-    const before = known === undefined ? [] : (JSON.parse(known.ranges) as SequenceRange[]);
+    const before = known === undefined ? [] : parsed<SequenceRange[]>(known.ranges);
     const merged = mergeRanges([...before, ...ranges]);
     this.#put.run(sink, epoch, reason, JSON.stringify(merged), (known?.count ?? 0) + count);
     this.#owing.add(sink);
@@ -76,7 +77,7 @@ export class DebtBook {
 
   /** What an undelivered tombstone says is owed again. */
   takeBack(sink: number, tombstone: string): void {
-    const { epoch, reason, ranges, count } = JSON.parse(tombstone) as TombstoneData;
+    const { epoch, reason, ranges, count } = parsed<TombstoneData>(tombstone);
     const epochRow = this.#epoch.get(epoch);
     if (epochRow !== undefined) this.add(sink, epochRow, reason, ranges, count);
   }
@@ -84,5 +85,13 @@ export class DebtBook {
   clear(sink: number): void {
     this.#clear.run(sink);
     this.#owing.delete(sink);
+  }
+}
+
+function parsed<T>(json: string): T {
+  try {
+    return JSON.parse(json) as T;
+  } catch {
+    throw damaged('a note of losses');
   }
 }

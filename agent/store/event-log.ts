@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { EventType, Sequence, Severity, StoredEvent } from '../../core/protocol/events.ts';
 import { eventId } from './events-out.ts';
+import { damaged } from './sqlite-errors.ts';
 import type { NewEvent } from './store.ts';
 
 /** An event with the key of its row, which orders events over all epochs. */
@@ -36,6 +37,14 @@ export const EVENT_TABLES = 'events e JOIN epochs p ON p.id = e.epoch';
 
 export function toLogged(columns: Columns): LoggedEvent {
   const [rowId, epochRow, epoch, n, type, severity, timeMs, subject, data] = columns;
+  if (
+    typeof data !== 'string' ||
+    typeof epoch !== 'string' ||
+    typeof n !== 'number' ||
+    typeof timeMs !== 'number'
+  ) {
+    throw damaged('an event');
+  }
   const sequence = { epoch, n };
   return {
     rowId,

@@ -1,4 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
+import { damaged } from './sqlite-errors.ts';
 import type { SampleRow } from './store.ts';
 
 type Columns = [timeMs: number, score: number | null, flags: number, readings: Buffer];
@@ -88,7 +89,11 @@ export class SampleTable {
   }
 }
 
+/** Whatever the schema says, a damaged page may give any type. */
 function toRow([timeMs, score, flags, readings]: Columns): SampleRow {
+  if (!(readings instanceof Uint8Array) || typeof timeMs !== 'number' || typeof flags !== 'number') {
+    throw damaged('a sample');
+  }
   // Copied as bytes: a Buffer out of SQLite need not lie on a multiple of 8.
   const values = new Float64Array(readings.byteLength >>> 3);
   new Uint8Array(values.buffer).set(readings);

@@ -7,6 +7,10 @@ export function sqliteCode(error: unknown): string | null {
   return error.code.startsWith('SQLITE_') ? error.code : null;
 }
 
+/** A row that SQLite gave and that can't be one of ours: a flipped bit that no page structure shows. */
+export const damaged = (what: string): Error =>
+  Object.assign(new Error(`${what} is damaged`), { code: 'SQLITE_CORRUPT' });
+
 export function isCorruption(error: unknown): boolean {
   const code = sqliteCode(error);
   return code !== null && (/^SQLITE_(CORRUPT|NOTADB)/.test(code) || code === 'SQLITE_IOERR_CORRUPTFS');

@@ -8,8 +8,8 @@ import { IncidentTable } from './incident-table.ts';
 import { Outbox } from './outbox.ts';
 import { Retention } from './retention.ts';
 import { SampleTable } from './sample-table.ts';
-import { type MarkOnDisk, readMark, writeMark } from './sequence-mark.ts';
-import { isCorruption, translate } from './sqlite-errors.ts';
+import { describe, type MarkOnDisk, readMark, writeMark } from './sequence-mark.ts';
+import { isCorruption, sqliteCode, translate } from './sqlite-errors.ts';
 import {
   lockDirectory,
   MARK_FILE,
@@ -80,6 +80,9 @@ function openLocked(options: SqliteStoreOptions, lock: Database, mark: MarkOnDis
     return new SqliteStore(opened.db, lock, opened.path, markPath, start, options);
   } catch (error) {
     opened.db.close();
+    // Our statements are right: what SQLite can't make sense of is the schema on the disk.
+    if (sqliteCode(error) === 'SQLITE_ERROR')
+      throw new StoreCorruptError(`${opened.path}: ${describe(error)}`);
     throw translate(error, opened.path);
   }
 }
@@ -144,8 +147,14 @@ export class SqliteStore implements Store {
     this.#guard(() => this.#samples.append(row));
   }
 
-  samples(fromMs: number, toMs: number): Iterable<SampleRow> {
-    return this.#samples.between(fromMs, toMs);
+  *samples(fromMs: number, toMs: number): Iterable<SampleRow> {
+    const rows = this.#samples.between(fromMs, toMs)[Symbol.iterator]();
+    for (;;) {
+      // A page may be found to be damaged at any row.
+      const next = this.#guard(() => rows.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
   }
 
   sampleCount(): number {
