@@ -14,6 +14,14 @@ const root = join(import.meta.dirname, '..');
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const args = process.argv.slice(2);
 
+/** What the tests deliver to: Debian package and its program. */
+const SERVERS = {
+  mosquitto: 'mosquitto',
+  'victoria-metrics': 'victoria-metrics',
+  'prometheus-alertmanager': 'prometheus-alertmanager',
+  strace: 'strace',
+} as const;
+
 process.exitCode = main();
 
 function main(): number {
@@ -30,14 +38,6 @@ function main(): number {
   }
   return runVitest();
 }
-
-/** What the tests deliver to: Debian package and its program. */
-const SERVERS = {
-  mosquitto: 'mosquitto',
-  'victoria-metrics': 'victoria-metrics',
-  'prometheus-alertmanager': 'prometheus-alertmanager',
-  strace: 'strace',
-} as const;
 
 /** Those that are not here, after trying to install them (Debian, as root). */
 function missingServers(): string[] {
