@@ -1,6 +1,7 @@
 import type { Settings, SinkConfig } from '../../agent/config/config.ts';
 import type { RunningAgent } from '../../agent/run.ts';
 import { Exit, UserError } from '../errors.ts';
+import { handOver } from '../hand-over.ts';
 import { useSmallHeap } from '../runtime.ts';
 import { BUILD } from '../version.ts';
 
@@ -39,6 +40,12 @@ const MOST_DAMAGED = 3;
 const DAMAGED_WITHIN_MS = 3_600_000;
 
 export async function run(args: AgentOptions): Promise<number> {
+  handOver(args);
+  return watch(args);
+}
+
+/** The agent itself, its command line read. */
+export async function watch(args: AgentOptions): Promise<number> {
   useSmallHeap();
   const { resolveConfig } = await import('../../agent/config/config.ts');
   const { startAgent } = await import('../../agent/run.ts');

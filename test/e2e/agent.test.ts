@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -159,6 +159,22 @@ describe.skipIf(!hasExecutable)('the packaged agent', () => {
     const gone = await ask('status', '--state-dir', state);
     expect(gone).toMatchObject({ code: 3 });
     expect(gone.err).toMatch(/edgewood agent/);
+  });
+
+  test('it goes on in a second image of the same process, and takes no other one for its first', async () => {
+    const state = join(folder(), 'state');
+    const stale = { EDGEWOOD_HANDED_OVER: `1 ${JSON.stringify({ stdout: false, interval: 'soon' })}` };
+    const run = runExecutable(['agent', '--interval', '200ms', '--state-dir', state], stale);
+    cleanups.push(() => {
+      run.child.kill('SIGKILL');
+      return run.ended;
+    });
+    await run.logged('agent.started');
+    const environment = readFileSync(`/proc/${run.child.pid}/environ`, 'utf8').split('\0');
+    const own = environment.find((line) => line.startsWith(`EDGEWOOD_HANDED_OVER=${run.child.pid} `));
+    expect(own).toContain('200ms');
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
   });
 
   test.each([
