@@ -40,6 +40,8 @@ const BAKED_FLAGS = [
   '--disable-warning=ExperimentalWarning',
   '--max-semi-space-size=1',
   '--v8-pool-size=1',
+  // For agent/memory.ts: without pressure V8 keeps what a fit has left behind for hours.
+  '--expose-gc',
 ];
 
 const PACK_LEVEL = 15;
