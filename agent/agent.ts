@@ -7,7 +7,7 @@ import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
-import { type Delivery, messageOf } from './delivery.ts';
+import { messageOf } from './delivery.ts';
 import {
   type AgentFacts,
   lifecycleEvent,
@@ -19,7 +19,7 @@ import {
 import { type FitOutcome, Fitting } from './fitting.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
-import type { SeriesDelivery } from './series.ts';
+import type { Outward } from './outward.ts';
 import { type AgentState, statusReport } from './status.ts';
 import {
   type IncidentRow,
@@ -48,10 +48,9 @@ export interface AgentDependencies {
   readonly source: Source;
   readonly store: Store;
   readonly slots: ModelSlots;
-  readonly deliveries: readonly Delivery[];
+  readonly outward: Outward;
   readonly clock: Clock;
   readonly log: Log;
-  readonly series: readonly SeriesDelivery[];
   /** Resident set size. */
   readonly memoryBytes: () => number;
   readonly newId: () => string;
@@ -75,10 +74,9 @@ export interface TelemetryPoint {
 /** The daemon's heart: sample -> judgement -> store and outbox -> delivery, and learning beside it. */
 export class Agent {
   readonly #deps: AgentDependencies;
-  readonly #settings: IncidentSettings;
+  #config: AgentConfig;
   readonly #schedule: LearningSchedule;
   readonly #fitting: Fitting;
-  readonly #facts: AgentFacts;
   readonly #startedMs: number;
   readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, lostEvents: 0 };
   #loaded: LoadedModel | null = null;
@@ -98,11 +96,7 @@ export class Agent {
 
   constructor(deps: AgentDependencies) {
     this.#deps = deps;
-    this.#settings = {
-      ...INCIDENT_DEFAULTS,
-      renotifyMs: deps.config.renotifyMs,
-      infoPerDay: deps.config.budget.infoPerDay,
-    };
+    this.#config = deps.config;
     const learner = parse<LearnerState>(deps.store.getState('learner'));
     this.#schedule = new LearningSchedule(deps.config.warmupMs, deps.config.refit, learner);
     this.#startedMs = deps.clock.nowMs();
@@ -110,7 +104,15 @@ export class Agent {
       monotonicMs: () => deps.clock.monotonicMs(),
       setImmediate: deps.setImmediate,
     });
-    this.#facts = { ...deps, sourceKind: deps.source.kind };
+  }
+
+  get #facts(): AgentFacts {
+    return { ...this.#deps, config: this.#config, sourceKind: this.#deps.source.kind };
+  }
+
+  get #settings(): IncidentSettings {
+    const { renotifyMs, budget } = this.#config;
+    return { ...INCIDENT_DEFAULTS, renotifyMs, infoPerDay: budget.infoPerDay };
   }
 
   /** Takes up what was learned and what stood before a restart, and tells that the agent is here. */
@@ -136,7 +138,7 @@ export class Agent {
       this.#commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
     }
     this.#lifecycle('started');
-    for (const delivery of this.#deps.deliveries) delivery.wake();
+    this.#deps.outward.wake();
   }
 
   /** One sample, synchronously from reading to the durable outbox. */
@@ -173,7 +175,7 @@ export class Agent {
   }
 
   #intervalMs(): number {
-    return this.#loaded?.model.provenance.intervalMs ?? this.#deps.config.intervalMs;
+    return this.#loaded?.model.provenance.intervalMs ?? this.#config.intervalMs;
   }
 
   #keep(sample: Sample, score: number, standing: boolean, gap: boolean): void {
@@ -184,7 +186,7 @@ export class Agent {
         score,
         flags: (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0),
       });
-      for (const series of this.#deps.series) series.stored(sample.timeMs);
+      this.#deps.outward.sampleStored(sample.timeMs);
       if (this.#storeFull) {
         this.#storeFull = false;
         this.#deps.log('info', 'store.recovered');
@@ -231,7 +233,8 @@ export class Agent {
   }
 
   #alertContext(): Parameters<typeof alertData>[2] {
-    const { config, hostId, version, source } = this.#deps;
+    const { hostId, version, source } = this.#deps;
+    const config = this.#config;
     return {
       host: { id: hostId, name: config.hostName, labels: config.labels },
       agentVersion: version,
@@ -255,7 +258,7 @@ export class Agent {
    * disk refuses is offered again with each sample, in its order.
    */
   #flush(): void {
-    const { store, deliveries, publish } = this.#deps;
+    const { store, outward, publish } = this.#deps;
     const lost = this.#lostUntold;
     const changes: Change[] =
       lost === 0
@@ -280,7 +283,7 @@ export class Agent {
     this.#unstored = [];
     this.#lostUntold = 0;
     for (const event of stored) publish({ event });
-    for (const delivery of deliveries) delivery.wake();
+    outward.wake();
   }
 
   #stateDocuments(): Record<string, string> {
@@ -301,7 +304,8 @@ export class Agent {
   #learn(nowMs: number): void {
     if (this.#fitting.running || this.#loaded?.slot === 'central') return;
     if (!this.#schedule.due(nowMs, this.#watcher !== null)) return;
-    const { config, store, source, version } = this.#deps;
+    const { store, source, version } = this.#deps;
+    const config = this.#config;
     this.#schedule.fitted(nowMs);
     const fit = fitFromStore({
       store,
@@ -340,6 +344,18 @@ export class Agent {
       this.counters.failedFits++;
       log('error', 'model.fitFailed', { error: messageOf(error) });
     }
+  }
+
+  /**
+   * Other settings from the next sample on: labels, budget, notices, when to learn. What stands goes on. Thresholds
+   * belong to the model, so another budget is an occasion to learn anew.
+   */
+  reconfigure(config: AgentConfig): void {
+    const before = this.#config;
+    this.#config = config;
+    this.#schedule.configure(config.warmupMs, config.refit);
+    if (this.#watcher !== null) this.#watcher.settings = this.#settings;
+    if (JSON.stringify(before.budget) !== JSON.stringify(config.budget)) this.#schedule.night();
   }
 
   /** The timer of the nightly refit rang. */
@@ -408,10 +424,7 @@ export class Agent {
       gaps: this.counters.gaps,
       notStored: this.counters.notStored,
       databaseBytes: this.#deps.store.bytes(),
-      pending: this.#deps.deliveries.reduce(
-        (sum, d) => sum + this.#deps.store.outbox(d.sink.name).pending,
-        0,
-      ),
+      pending: this.#deps.outward.pending(),
       memoryBytes: this.#deps.memoryBytes(),
     };
     const payload = JSON.stringify({
@@ -421,8 +434,7 @@ export class Agent {
       samples: points.map(({ timeMs, score, surprise }) => ({ t: timeMs, score, surprise })),
       health,
     });
-    for (const { sink } of this.#deps.deliveries) sink.telemetry({ timeMs: now, payload, health });
-    for (const series of this.#deps.series) series.wake();
+    this.#deps.outward.telemetry({ timeMs: now, payload, health });
     this.#deps.publish({ telemetry: points });
   }
 
@@ -436,6 +448,8 @@ export class Agent {
     const watcher = this.#watcher;
     return statusReport({
       ...this.#deps,
+      config: this.#config,
+      deliveries: this.#deps.outward.deliveries,
       state: this.state(),
       nowMs: this.#deps.clock.nowMs(),
       startedMs: this.#startedMs,

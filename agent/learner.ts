@@ -34,8 +34,8 @@ export interface NextFit {
 
 /** When to learn: warm-up, 1 h, 6 h, 24 h of history, then nightly. Decides by sample time; holds no timer. */
 export class LearningSchedule {
-  readonly #warmupMs: number;
-  readonly #refit: 'auto' | 'off';
+  #warmupMs: number;
+  #refit: 'auto' | 'off';
   #state: LearnerState;
   #nightlyDue = false;
 
@@ -43,6 +43,11 @@ export class LearningSchedule {
     this.#warmupMs = warmupMs;
     this.#refit = refit;
     this.#state = state ?? { firstSampleMs: null, fits: 0, lastFitMs: null };
+  }
+
+  configure(warmupMs: number, refit: 'auto' | 'off'): void {
+    this.#warmupMs = warmupMs;
+    this.#refit = refit;
   }
 
   get state(): LearnerState {

@@ -1,29 +1,68 @@
+import type { LogEvent } from './log-events.ts';
+
 /** Logs: one JSON object a line with a stable event name, or a readable line on a terminal. */
 
-export type Level = 'debug' | 'info' | 'warning' | 'error';
+export const LEVELS = ['debug', 'info', 'warning', 'error'] as const;
+export type Level = (typeof LEVELS)[number];
 export type Fields = Readonly<Record<string, unknown>>;
-export type Log = (level: Level, event: string, fields?: Fields) => void;
+export type Log = (level: Level, event: LogEvent, fields?: Fields) => void;
 
-const RANK: Readonly<Record<Level, number>> = { debug: 0, info: 1, warning: 2, error: 3 };
 const COLOURS: Readonly<Record<Level, string>> = { debug: '2', info: '36', warning: '33', error: '31' };
 
+/** Lines of one event (and sink) within a window; more are counted, and told of when it is over. */
+const MOST_REPEATS = 20;
+const REPEAT_WINDOW_MS = 60_000;
+
 export interface LogOptions {
-  readonly level: Level;
+  /** Asked at each line: it changes at run time. */
+  readonly level: () => Level;
   readonly pretty: boolean;
   readonly colour: boolean;
   readonly nowMs: () => number;
   readonly write: (line: string) => void;
 }
 
+interface Window {
+  readonly level: Level;
+  readonly event: LogEvent;
+  readonly fields: Fields;
+  readonly startMs: number;
+  lines: number;
+}
+
 export function createLog(options: LogOptions): Log {
-  return (level, event, fields = {}) => {
-    if (RANK[level] < RANK[options.level]) return;
+  const windows = new Map<string, Window>();
+  const write: Log = (level, event, fields = {}) => {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(options.level())) return;
     const at = new Date(options.nowMs()).toISOString();
     options.write(
       options.pretty
         ? pretty(at, level, event, fields, options.colour)
         : `${JSON.stringify({ at, level, event, ...fields })}\n`,
     );
+  };
+  const closeOld = (nowMs: number): void => {
+    for (const [key, window] of windows) {
+      const age = nowMs - window.startMs;
+      if (age >= 0 && age < REPEAT_WINDOW_MS) continue;
+      windows.delete(key);
+      const { level, event, fields, lines } = window;
+      if (lines > MOST_REPEATS) {
+        write(level, 'log.suppressed', { of: event, ...fields, count: lines - MOST_REPEATS });
+      }
+    }
+  };
+  return (level, event, fields = {}) => {
+    const nowMs = options.nowMs();
+    closeOld(nowMs);
+    const sink = fields['sink'];
+    const key = `${level} ${event} ${String(sink)}`;
+    const window = windows.get(key);
+    if (window === undefined) {
+      const kept = sink === undefined ? {} : { sink };
+      windows.set(key, { level, event, fields: kept, startMs: nowMs, lines: 1 });
+    } else if (++window.lines > MOST_REPEATS) return;
+    write(level, event, fields);
   };
 }
 

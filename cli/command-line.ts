@@ -1,8 +1,9 @@
 import type { Argv } from 'yargs';
 import type { Command } from './command.ts';
-import type { AgentOptions } from './commands/agent.ts';
+
 import { Exit, UserError } from './errors.ts';
 import { handedOver } from './hand-over.ts';
+import type { SettingOptions } from './settings.ts';
 
 /** @returns the exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -11,7 +12,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   if (args[0] === '--licences' || args[0] === '--licenses') {
     return (await import('./commands/licences.ts')).run();
   }
-  const options = handedOver<AgentOptions>();
+  const options = handedOver<SettingOptions>();
   if (options !== undefined) return (await import('./commands/agent.ts')).watch(options);
   const { COMMANDS } = await import('./commands.ts');
   const { default: yargs } = await import('yargs');

@@ -26,6 +26,26 @@ const alerts = (action: 'tail' | 'list' | 'show', describe: string, example: str
     load: () => import('./commands/alerts.ts'),
   });
 
+const config = <Options>(
+  row: string,
+  describe: string,
+  builder: (yargs: Argv<{ action: string; file: string | undefined }>) => Argv<Options>,
+): Command =>
+  command({
+    command: row,
+    describe,
+    builder: (yargs) =>
+      builder(
+        yargs
+          .option('action', { type: 'string', default: row.split(' ')[0] as string, hidden: true })
+          .positional('file', {
+            type: 'string',
+            describe: 'Configuration file, by default /etc/edgewood/agent.yaml',
+          }),
+      ) as Argv<Options & { action: string }>,
+    load: () => import('./commands/config.ts'),
+  });
+
 /** Every command, in the order in which `--help` lists them. */
 export const COMMANDS: readonly Command[] = [
   command({
@@ -97,15 +117,22 @@ export const COMMANDS: readonly Command[] = [
     alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
   ]),
   group('config', 'The configuration file', 'check /etc/edgewood/agent.yaml', [
-    command({
-      command: 'check <file>',
-      describe: 'Check a configuration file: line, column, what was expected',
-      builder: (yargs) =>
-        yargs
-          .positional('file', { type: 'string', demandOption: true, describe: 'Configuration file (YAML)' })
-          .example('$0 config check /etc/edgewood/agent.yaml', 'Check before a restart'),
-      load: () => import('./commands/config.ts'),
-    }),
+    config('check [file]', 'Check a configuration file: line, column, what was expected', (yargs) =>
+      yargs.example('$0 config check /etc/edgewood/agent.yaml', 'Check before a restart'),
+    ),
+    config('init [file]', 'Write a commented configuration file (`-`: print it)', (yargs) =>
+      yargs
+        .option('mqtt', { type: 'string', describe: 'Broker to deliver to' })
+        .option('influx', { type: 'string', describe: 'InfluxDB to deliver to' })
+        .option('force', { type: 'boolean', default: false, describe: 'Write over a file that is there' })
+        .example('$0 config init --mqtt mqtts://broker:8883', 'Begin with one sink'),
+    ),
+    config('show', 'What holds for an agent started here, and where each value comes from', (yargs) =>
+      yargs
+        .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example('$0 config show', 'File, environment and defaults, as they hold'),
+    ),
   ]),
   command({
     command: 'version',

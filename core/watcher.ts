@@ -40,7 +40,8 @@ export class Watcher {
   readonly model: Model;
   readonly detector: Detector;
   readonly alarm: AlarmChannel;
-  readonly settings: IncidentSettings;
+  /** May be replaced between two samples; what stands goes on under the new ones. */
+  settings: IncidentSettings;
   /** Values of the last sample in the model's schema order. */
   readonly values: Float64Array;
   readonly deviations: Float64Array;

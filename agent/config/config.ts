@@ -53,25 +53,50 @@ export interface AgentConfig {
   };
   readonly logLevel: 'debug' | 'info' | 'warning' | 'error';
   readonly logFormat: 'auto' | 'json' | 'pretty';
+  readonly logFile: string | null;
   readonly sinks: readonly SinkConfig[];
+}
+
+/** Where a setting was made, and as what. */
+export interface Origin {
+  /** `agent.yaml:12`, a variable of the environment, or a flag. */
+  readonly from: string;
+  readonly written: string;
 }
 
 /** Checked values by dotted path; a sink's settings are whole in `sinks`. */
 export interface Settings {
   readonly values: ReadonlyMap<string, unknown>;
   readonly sinks: readonly SinkConfig[];
+  /** By dotted path; `sinks[0].url` for the first sink's. */
+  readonly origins?: ReadonlyMap<string, Origin>;
 }
 
-/** Fills in defaults. Later settings win: file, then environment, then flags. */
+/** Later layers win (file, then environment, then flags); beneath them are the defaults. */
+export function mergeSettings(layers: readonly Settings[]): Required<Settings> {
+  const values = new Map<string, unknown>();
+  const origins = new Map<string, Origin>();
+  for (const key of KEYS) {
+    if (key.default === undefined) continue;
+    values.set(key.path, key.parse(key.default));
+    origins.set(key.path, { from: 'default', written: String(key.default) });
+  }
+  let sinks: readonly SinkConfig[] = [];
+  for (const layer of layers) {
+    for (const [path, value] of layer.values) values.set(path, value);
+    if (layer.sinks.length > 0) {
+      sinks = layer.sinks;
+      for (const path of [...origins.keys()]) if (path.startsWith('sinks[')) origins.delete(path);
+    }
+    for (const [path, origin] of layer.origins ?? []) origins.set(path, origin);
+  }
+  return { values, sinks, origins };
+}
+
+/** @throws ConfigError where settings don't go together */
 export function resolveConfig(layers: readonly Settings[]): AgentConfig {
-  const merged = new Map<string, unknown>();
-  for (const key of KEYS) if (key.default !== undefined) merged.set(key.path, key.parse(key.default));
-  for (const layer of layers) for (const [path, value] of layer.values) merged.set(path, value);
-  const get = <T>(path: string): T => merged.get(path) as T;
-  const sinks = layers.reduce<readonly SinkConfig[]>(
-    (all, layer) => (layer.sinks.length > 0 ? layer.sinks : all),
-    [],
-  );
+  const { values, sinks } = mergeSettings(layers);
+  const get = <T>(path: string): T => values.get(path) as T;
   checkSinks(sinks);
   const stateDir = get<string | undefined>('stateDir') ?? defaultStateDir();
   return {
@@ -103,6 +128,7 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
     },
     logLevel: get('log.level'),
     logFormat: get('log.format'),
+    logFile: get<string | undefined>('log.file') ?? null,
     sinks,
   };
 }

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { printable } from '../log.ts';
-import { ConfigError, type Settings, type SinkConfig } from './config.ts';
+import { ConfigError, type Origin, type Settings, type SinkConfig } from './config.ts';
 import { KEY_BY_PATH, KEYS } from './keys.ts';
 
 const MAX_CONFIG_BYTES = 256 * 1024;
@@ -45,15 +45,23 @@ export function parseConfig(text: string, path: string): Settings {
   for (const error of document.errors) faults.push(`${at(error.pos[0])}: ${firstLine(error.message)}`);
   const values = new Map<string, unknown>();
   const sinks: SinkConfig[] = [];
+  const origins = new Map<string, Origin>();
   const root = document.contents;
   if (faults.length === 0 && isMap(root)) {
-    const context: Walk = { at, faults, values, sinks };
-    walk(root, '', context, (key, value) => values.set(key, value));
+    const context: Walk = { at, faults, sinks: [] };
+    walk(root, '', context, (key, value, written, where) => {
+      values.set(key, value);
+      origins.set(key, { from: where, written });
+    });
+    for (const { entry, origin } of context.sinks) {
+      for (const [key, value] of origin) origins.set(`sinks[${sinks.length}].${key}`, value);
+      sinks.push(entry);
+    }
   } else if (faults.length === 0 && root !== null && !(isScalar(root) && root.value === null)) {
     faults.push(`${path}:1:1: expected settings as \`key: value\``);
   }
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
-  return { values, sinks };
+  return { values, sinks, origins };
 }
 
 const firstLine = (message: string): string =>
@@ -62,16 +70,12 @@ const firstLine = (message: string): string =>
 interface Walk {
   readonly at: (offset: number) => string;
   readonly faults: string[];
-  readonly values: Map<string, unknown>;
-  readonly sinks: SinkConfig[];
+  readonly sinks: { entry: SinkConfig; origin: ReadonlyMap<string, Origin> }[];
 }
 
-function walk(
-  map: YAMLMap,
-  prefix: string,
-  context: Walk,
-  put: (path: string, value: unknown) => void,
-): void {
+type Put = (path: string, value: unknown, written: string, where: string) => void;
+
+function walk(map: YAMLMap, prefix: string, context: Walk, put: Put): void {
   for (const pair of map.items) {
     const keyNode = pair.key as Node;
     const name = isScalar(keyNode) ? String(keyNode.value) : '';
@@ -87,7 +91,7 @@ function walk(
         context.faults.push(
           `${place}: ${path}: expected ${key.expected}, found ${shorten(printable(JSON.stringify(raw)))}`,
         );
-      } else put(path, parsed);
+      } else put(path, parsed, asWritten(raw), where.replace(/:\d+$/, ''));
     } else if (path === 'sinks') {
       if (isSeq(value)) for (const item of value.items) readSink(item as Node, context);
       else
@@ -109,8 +113,11 @@ function readSink(item: Node, context: Walk): void {
     return;
   }
   const sink: Record<string, unknown> = {};
-  walk(item, 'sinks[].', context, (path, value) => {
-    sink[path.slice('sinks[].'.length)] = value;
+  const origin = new Map<string, Origin>();
+  walk(item, 'sinks[].', context, (path, value, written, from) => {
+    const key = path.slice('sinks[].'.length);
+    sink[key] = value;
+    origin.set(key, { from, written });
   });
   if (sink['type'] === undefined) {
     if (!item.has('type')) {
@@ -120,8 +127,10 @@ function readSink(item: Node, context: Walk): void {
     }
     return;
   }
-  context.sinks.push({ name: String(sink['type']), ...sink } as SinkConfig);
+  context.sinks.push({ entry: { name: String(sink['type']), ...sink } as SinkConfig, origin });
 }
+
+const asWritten = (raw: unknown): string => (typeof raw === 'string' ? raw : JSON.stringify(raw));
 
 const childrenOf = (path: string): string =>
   KEYS.filter((key) => key.path.startsWith(`${path}.`))

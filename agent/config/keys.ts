@@ -11,6 +11,8 @@ export interface Key {
   readonly parse: (raw: unknown) => unknown;
   readonly default?: string | number | boolean;
   readonly doc: string;
+  /** Taken over at a reload (SIGHUP); the others wait for a restart. */
+  readonly reload?: true;
 }
 
 const text = (raw: unknown): string | undefined =>
@@ -70,6 +72,7 @@ export const KEYS: readonly Key[] = [
     expected: 'a map of at most 32 names to texts',
     parse: labels,
     doc: 'Carried by every alert.',
+    reload: true,
   },
   { path: 'stateDir', expected: 'a path', parse: text, doc: 'Database, models, identity.' },
   {
@@ -113,6 +116,7 @@ export const KEYS: readonly Key[] = [
     parse: bounded(parseDurationMs, 10_000, 60 * DAY_MS),
     default: '15m',
     doc: 'History before the first model.',
+    reload: true,
   },
   {
     path: 'learning.refit',
@@ -120,6 +124,7 @@ export const KEYS: readonly Key[] = [
     parse: oneOf('auto', 'off'),
     default: 'auto',
     doc: 'auto: again at 1 h, 6 h and 24 h of history, then every night.',
+    reload: true,
   },
   {
     path: 'budget.info',
@@ -127,6 +132,7 @@ export const KEYS: readonly Key[] = [
     parse: bounded(parseRatePerDay, 1e-4, 1e5),
     default: '1/day',
     doc: 'Notifications of any severity.',
+    reload: true,
   },
   {
     path: 'budget.warning',
@@ -134,6 +140,7 @@ export const KEYS: readonly Key[] = [
     parse: bounded(parseRatePerDay, 1e-4, 1e5),
     default: '1/week',
     doc: 'Of severity warning or above.',
+    reload: true,
   },
   {
     path: 'budget.critical',
@@ -141,6 +148,7 @@ export const KEYS: readonly Key[] = [
     parse: bounded(parseRatePerDay, 1e-4, 1e5),
     default: '1/month',
     doc: 'Of severity critical.',
+    reload: true,
   },
   {
     path: 'incident.renotify',
@@ -148,6 +156,7 @@ export const KEYS: readonly Key[] = [
     parse: bounded(parseDurationMs, 10_000, 7 * DAY_MS),
     default: '1h',
     doc: 'A standing incident is told again this often.',
+    reload: true,
   },
   {
     path: 'retention.samples',
@@ -183,6 +192,7 @@ export const KEYS: readonly Key[] = [
     parse: oneOf('debug', 'info', 'warning', 'error'),
     default: 'info',
     doc: 'Least level that is logged.',
+    reload: true,
   },
   {
     path: 'log.format',
@@ -190,6 +200,12 @@ export const KEYS: readonly Key[] = [
     parse: oneOf('auto', 'json', 'pretty'),
     default: 'auto',
     doc: 'auto: pretty on a terminal.',
+  },
+  {
+    path: 'log.file',
+    expected: 'a path',
+    parse: text,
+    doc: 'Log here instead of stderr; turned over at 10 MB, kept for 7 days, at most 10 files.',
   },
   {
     path: 'sinks[].type',

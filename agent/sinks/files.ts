@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SinkConfig } from '../config/config.ts';
 import { SinkConfigurationError } from './sink.ts';
 
@@ -66,7 +67,18 @@ export function tlsOptions(sink: SinkConfig, host: string): TlsOptions {
   };
 }
 
-function readSetting(sink: SinkConfig, key: string, path: string): Buffer {
+/** `credential:NAME` is what systemd hands over by LoadCredential=NAME:… */
+const CREDENTIAL = /^credential:([\w.-]+)$/;
+
+function readSetting(sink: SinkConfig, key: string, setting: string): Buffer {
+  const [, credential] = CREDENTIAL.exec(setting) ?? [];
+  const directory = process.env['CREDENTIALS_DIRECTORY'];
+  if (credential !== undefined && directory === undefined) {
+    throw new SinkConfigurationError(
+      `sink "${sink.name}": ${key} ${setting}: no credentials here; the unit needs LoadCredential=${credential}:FILE`,
+    );
+  }
+  const path = credential === undefined ? setting : join(directory as string, credential);
   try {
     return readFileSync(path);
   } catch (error) {

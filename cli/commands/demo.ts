@@ -85,7 +85,7 @@ export async function run(args: DemoOptions): Promise<number> {
   });
   view.tell('A subscriber waits on edgewood/1/demo/a/+/alert/+.');
   const log = createLog({
-    level: 'error',
+    level: () => 'error',
     pretty: true,
     colour,
     nowMs: Date.now,

@@ -110,6 +110,7 @@ describe('resolving', () => {
         outboxMaxBytesPerSink: 32e6,
       },
       logLevel: 'info',
+      logFile: null,
       logFormat: 'auto',
       sinks: [],
     });
@@ -188,7 +189,7 @@ sinks:
       'agent.yaml:2:3: unknown setting "log.levle"; did you mean "log.level"?',
     ],
     ['nothing near', 'quantum: 1', 'agent.yaml:1:1: unknown setting "quantum"'],
-    ['a map where none is', 'log: debug', 'agent.yaml:1:1: log: expected a map with level, format'],
+    ['a map where none is', 'log: debug', 'agent.yaml:1:1: log: expected a map with level, format, file'],
     ['sinks as a map', 'sinks: { type: mqtt }', /^agent\.yaml:1:1: sinks: expected a list/],
     ['a sink as a text', 'sinks:\n  - mqtt', /^agent\.yaml:2:5: sinks: expected `- type: mqtt`/],
     ['a sink without type', 'sinks:\n  - url: mqtt://b', /^agent\.yaml:2:5: sinks: `type` is missing/],

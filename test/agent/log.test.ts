@@ -8,12 +8,11 @@ function recorded(options: { level?: Level; pretty?: boolean; colour?: boolean }
 } {
   const lines: string[] = [];
   const log = createLog({
-    level: 'info',
-    pretty: false,
-    colour: false,
+    level: () => options.level ?? 'info',
+    pretty: options.pretty ?? false,
+    colour: options.colour ?? false,
     nowMs: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678),
     write: (line) => lines.push(line),
-    ...options,
   });
   return { log, lines };
 }
@@ -33,7 +32,7 @@ describe('as JSON', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const { log, lines } = recorded();
-        log('error', 'x', { text });
+        log('error', 'agent.started', { text });
         expect(lines.join('').indexOf('\n')).toBe(lines.join('').length - 1);
         expect(JSON.parse(lines[0] as string)).toMatchObject({ text });
       }),
@@ -45,7 +44,7 @@ test('levels below the least are left out', () => {
   const levels: Level[] = ['debug', 'info', 'warning', 'error'];
   levels.forEach((least, rank) => {
     const { log, lines } = recorded({ level: least });
-    for (const level of levels) log(level, 'x');
+    for (const level of levels) log(level, 'agent.started');
     expect(lines).toHaveLength(levels.length - rank);
   });
 });
@@ -65,9 +64,12 @@ describe('for people', () => {
 
   test('control characters are shown, not obeyed', () => {
     const { log, lines } = recorded({ pretty: true });
-    log('info', 'x', { name: '\u001b[2Jgone\r\n\u0007\u009b31m\u202eevil', nested: { a: '\u001b[31m' } });
+    log('info', 'agent.started', {
+      name: '\u001b[2Jgone\r\n\u0007\u009b31m\u202eevil',
+      nested: { a: '\u001b[31m' },
+    });
     expect(lines[0]).toBe(
-      '03:04:05 x name=\\u001b[2Jgone\\u000d\\u000a\\u0007\\u009b31m\\u202eevil nested={"a":"\\u001b[31m"}\n',
+      '03:04:05 agent.started name=\\u001b[2Jgone\\u000d\\u000a\\u0007\\u009b31m\\u202eevil nested={"a":"\\u001b[31m"}\n',
     );
   });
 });
@@ -84,5 +86,38 @@ describe('printable', () => {
         expect(printable(text)).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
       }),
     );
+  });
+});
+
+describe('repeats', () => {
+  const many = (nowMs: () => number): { log: Log; lines: string[] } => {
+    const lines: string[] = [];
+    const options = { level: () => 'info' as const, pretty: false, colour: false, nowMs };
+    return { lines, log: createLog({ ...options, write: (line) => lines.push(line) }) };
+  };
+
+  test('beyond twenty a minute they are counted, and told of when the minute is over', () => {
+    let now = 0;
+    const { log, lines } = many(() => now);
+    for (let i = 0; i < 50; i++) log('warning', 'delivery.retry', { sink: 'a', reason: String(i) });
+    log('warning', 'delivery.retry', { sink: 'b' });
+    expect(lines).toHaveLength(21);
+    now = 60_000;
+    log('info', 'store.recovered');
+    expect(lines.slice(21).map((line) => JSON.parse(line) as object)).toMatchObject([
+      { level: 'warning', event: 'log.suppressed', of: 'delivery.retry', sink: 'a', count: 30 },
+      { event: 'store.recovered' },
+    ]);
+    log('warning', 'delivery.retry', { sink: 'a' });
+    expect(lines).toHaveLength(24);
+  });
+
+  test('a clock that is set back ends the minute', () => {
+    let now = 1e9;
+    const { log, lines } = many(() => now);
+    for (let i = 0; i < 21; i++) log('info', 'mqtt.connected');
+    now = 0;
+    log('info', 'mqtt.connected');
+    expect(lines).toHaveLength(22);
   });
 });

@@ -1,7 +1,6 @@
 import { Agent } from '../../agent/agent.ts';
 import { resolveConfig } from '../../agent/config/config.ts';
-import { Delivery } from '../../agent/delivery.ts';
-import { SeriesDelivery, takesSamples } from '../../agent/series.ts';
+import { Outward } from '../../agent/outward.ts';
 import type { Sink } from '../../agent/sinks/sink.ts';
 import { openSqliteStore, type SqliteStore } from '../../agent/store/sqlite-store.ts';
 import { type Store, StoreCorruptError, type StoreLimits } from '../../agent/store/store.ts';
@@ -28,8 +27,7 @@ export interface WorldOptions {
 interface Process {
   readonly store: SqliteStore;
   readonly agent: Agent;
-  readonly deliveries: readonly Delivery[];
-  readonly series: readonly SeriesDelivery[];
+  readonly outward: Outward;
   readonly abort: AbortController;
   readonly ended: Promise<void>;
 }
@@ -93,12 +91,8 @@ export class World {
         far.kind === 'influx' ? new SimulatedSampleSink(far, owner) : new SimulatedSink(far, owner),
     );
     synced.registerSinks(sinks.map((sink) => sink.name));
-    const outward = { store: synced, clock: this.clock, random: () => this.random.float(), log, setTimer };
-    const wakeAll = (): void => {
-      for (const delivery of deliveries) delivery.wake();
-    };
-    const deliveries: Delivery[] = sinks.map((sink) => new Delivery(sink, { ...outward, wakeAll }));
-    const series = sinks.filter(takesSamples).map((sink) => new SeriesDelivery(sink, outward));
+    const random = (): number => this.random.float();
+    const outward = new Outward({ store: synced, clock: this.clock, random, log, setTimer }, sinks);
     const values = new Map<string, unknown>([
       ['stateDir', this.disk.directory],
       ['learning.warmup', 15 * 60_000],
@@ -113,8 +107,7 @@ export class World {
       source: this.source,
       store: synced,
       slots: new ModelSlots(this.disk.directory),
-      deliveries,
-      series,
+      outward,
       memoryBytes: () => 1,
       clock: this.clock,
       log,
@@ -132,7 +125,7 @@ export class World {
       },
     });
     agent.start();
-    for (const delivery of deliveries) delivery.start();
+    outward.start();
     const ended = sampler
       .run((sample, meta) => {
         this.samples++;
@@ -142,7 +135,7 @@ export class World {
         if (error instanceof StoreCorruptError) this.#corrupt = true;
         else this.errors.push(error);
       });
-    this.process = { store, agent, deliveries, series, abort: owner, ended };
+    this.process = { store, agent, outward, abort: owner, ended };
   }
 
   /** The disk is told after every call that came back from an fsync. */
@@ -180,8 +173,7 @@ export class World {
     if (process === null) return;
     this.clock.forget(process.abort);
     process.abort.abort();
-    for (const delivery of process.deliveries) void delivery.close(0);
-    for (const one of process.series) one.close();
+    void process.outward.abandon(0);
   }
 
   crash(): void {

@@ -1,7 +1,7 @@
 import { Agent } from '../../agent/agent.ts';
 import { resolveConfig } from '../../agent/config/config.ts';
-import { Delivery } from '../../agent/delivery.ts';
 import type { Fields, Level } from '../../agent/log.ts';
+import { Outward } from '../../agent/outward.ts';
 import type { Sink } from '../../agent/sinks/sink.ts';
 import { MemoryStore } from '../../agent/store/memory-store.ts';
 import { type Store, StoreFullError } from '../../agent/store/store.ts';
@@ -93,13 +93,10 @@ export class ScriptedAgent {
       }),
       close: async () => {},
     };
-    const delivery = new Delivery(sink, {
-      store: this.store,
-      clock,
-      random: () => 0,
-      log,
-      setTimer: () => () => {},
-    });
+    const outward = new Outward(
+      { store: this.store, clock, random: () => 0, log, setTimer: () => () => {} },
+      [sink],
+    );
     const source: Source = {
       kind: this.#options.kind ?? 'procfs',
       schema: SMALL_SCHEMA,
@@ -122,10 +119,9 @@ export class ScriptedAgent {
       source,
       store: this.store,
       slots: this.slots,
-      deliveries: [delivery],
+      outward,
       clock,
       log,
-      series: [],
       memoryBytes: () => 1,
       newId: () => `incident-${++this.#ids}`,
       setImmediate: (callback) => void this.#immediates.push(callback),

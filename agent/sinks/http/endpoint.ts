@@ -10,7 +10,7 @@ export interface HttpEndpoint {
   /** As in the url: begins with a slash. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** For people: no credentials, no query (it may hold a secret). */
+  /** For people: no credentials, no path and query (those of many a webhook are its secret). */
   readonly target: string;
 }
 
@@ -41,6 +41,6 @@ export function parseHttpEndpoint(sink: SinkConfig): HttpEndpoint {
     port,
     path: url.pathname,
     query: url.searchParams,
-    target: `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`,
+    target: `${url.protocol}//${url.host}${url.pathname === '/' ? '' : '/***'}`,
   };
 }

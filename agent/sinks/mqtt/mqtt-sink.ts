@@ -110,7 +110,7 @@ export class MqttSink implements Sink {
     return this.#closing === null && this.#connection?.ready === true;
   }
 
-  #log(level: Parameters<Log>[0], event: string, fields: Parameters<Log>[2] = {}): void {
+  #log(level: Parameters<Log>[0], event: Parameters<Log>[1], fields: Parameters<Log>[2] = {}): void {
     this.#deps.log(level, event, { sink: this.name, ...fields });
   }
 

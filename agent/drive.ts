@@ -1,0 +1,182 @@
+import { Sampler } from '../collector/sampler.ts';
+import { type Source, SourceError } from '../collector/source.ts';
+import type { Agent } from './agent.ts';
+import { type AgentConfig, resolveConfig, type Settings } from './config/config.ts';
+import { reload } from './config/reload.ts';
+import { messageOf } from './delivery.ts';
+import type { LocalApi } from './local-api.ts';
+import type { Log } from './log.ts';
+import type { Logging } from './logging.ts';
+import { trimMemory } from './memory.ts';
+import type { Outward } from './outward.ts';
+import type { SinkContext } from './sinks/sink.ts';
+import type { SqliteStore } from './store/sqlite-store.ts';
+import { StoreCorruptError } from './store/store.ts';
+
+/** A stop delivers what it can, and is over by then. */
+const STOP_DEADLINE_MS = 8000;
+/** A replay ends when its events are delivered, or when nothing took them for so long. */
+const REPLAY_DRAIN_MS = 60_000;
+/** By then everything has been used once that the loop will use. */
+const TRIM_AFTER_MS = 20_000;
+/** Then again and again: 20 ms each, 0.007 % of a core. */
+const TRIM_EVERY_MS = 5 * 60_000;
+
+export interface RunningAgent {
+  /** Resolves when the source has ended or a stop was requested. */
+  readonly ended: Promise<void>;
+  /** Why the loop ended, where it was not the end of the source or a stop; already logged. */
+  readonly failure: 'input' | 'bug' | 'store' | null;
+  requestStop(): void;
+  /**
+   * Takes over what can change while the agent runs, between two samples; a fault is logged, and changes nothing.
+   * @returns the settings that hold from now on
+   */
+  reload(before: Settings, read: () => Promise<Settings>): Promise<Settings>;
+  /** Delivers what it can within its deadline, and closes everything. */
+  stop(): Promise<void>;
+  status(): object;
+}
+
+export interface Parts {
+  readonly agent: Agent;
+  readonly source: Source;
+  readonly store: SqliteStore;
+  readonly outward: Outward;
+  readonly api: LocalApi;
+  readonly config: AgentConfig;
+  readonly logging: Logging;
+  readonly condemned: AbortSignal;
+  readonly context: (config: AgentConfig) => SinkContext;
+}
+
+/** Runs what was put together, until its source ends or it is stopped. */
+export function drive(parts: Parts): RunningAgent {
+  const { agent, source, store, outward, api, config, logging, condemned } = parts;
+  const { log } = logging;
+  const abort = new AbortController();
+  const sampler = new Sampler(source, { intervalMs: config.intervalMs });
+  let failure: RunningAgent['failure'] = null;
+  const fail = (why: Exclude<typeof failure, null>, error: unknown): void => {
+    failure ??= why;
+    log('error', why === 'store' ? 'store.failed' : 'sampler.failed', { error: messageOf(error) });
+    abort.abort();
+  };
+  condemned.addEventListener('abort', () => fail('store', 'the database is damaged'), { once: true });
+  const stopNights = scheduleNights(config, source, agent);
+  let trimming = setTimeout(() => {
+    void trim(log);
+    trimming = setInterval(() => void trim(log), TRIM_EVERY_MS).unref();
+  }, TRIM_AFTER_MS).unref();
+  const ended = sampler
+    .run((sample, meta) => agent.onSample(sample, meta), abort.signal)
+    .catch((error: unknown) => {
+      if (error instanceof StoreCorruptError && failure === 'store') return;
+      fail(
+        error instanceof SourceError ? 'input' : error instanceof StoreCorruptError ? 'store' : 'bug',
+        error,
+      );
+    });
+  // One at a time: a second SIGHUP waits for the first.
+  let reloading: Promise<unknown> = Promise.resolve();
+  let stopping: Promise<void> | null = null;
+  /** With a damaged store nothing more can be kept or told; what follows is another start. */
+  const abandon = async (): Promise<void> => {
+    await outward.abandon(STOP_DEADLINE_MS / 4);
+    await api.close();
+    await source.close();
+    store.close();
+  };
+  const stop = async (): Promise<void> => {
+    abort.abort();
+    await ended;
+    stopNights();
+    clearTimeout(trimming);
+    if (failure === 'store') return abandon();
+    agent.stop();
+    const replayed = source.kind === 'replay';
+    await within(outward.finishSeries(), replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 4);
+    const drainMs = replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 2;
+    for (const left of await outward.finish(drainMs, STOP_DEADLINE_MS / 4)) {
+      log('warning', 'delivery.unfinished', left);
+    }
+    await api.close();
+    await source.close();
+    store.close();
+    log('info', 'agent.stopped', { samples: agent.counters.samples });
+  };
+  return {
+    ended,
+    get failure() {
+      return failure;
+    },
+    requestStop: () => abort.abort(),
+    reload: (before, read) => {
+      const taken = reloading.then(() => takeOver(parts, before, read));
+      reloading = taken;
+      return taken;
+    },
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+    status: () => agent.status(),
+  };
+}
+
+async function takeOver(
+  { agent, outward, logging, context }: Parts,
+  before: Settings,
+  read: () => Promise<Settings>,
+): Promise<Settings> {
+  const { log } = logging;
+  logging.reopen();
+  try {
+    const { settings, changed, needRestart } = reload(before, await read());
+    const config = resolveConfig([settings]);
+    await outward.replace(config.sinks, context(config));
+    outward.start();
+    agent.reconfigure(config);
+    logging.level = config.logLevel;
+    log('info', 'config.reloaded', { changed, needRestart });
+    return settings;
+  } catch (error) {
+    log('error', 'config.rejected', { error: messageOf(error) });
+    return before;
+  }
+}
+
+/** Resolves with it, or at the deadline. */
+async function within(work: Promise<unknown>, deadlineMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs);
+  });
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
+}
+
+async function trim(log: Log): Promise<void> {
+  try {
+    log('debug', 'memory.trimmed', { bytes: await trimMemory() });
+  } catch (error) {
+    log('debug', 'memory.notTrimmed', { error: messageOf(error) });
+  }
+}
+
+/** The nightly refit, somewhere between 2 and 5 at night, so that a fleet does not work at the same minute. */
+function scheduleNights(config: AgentConfig, source: Source, agent: Agent): () => void {
+  if (config.refit === 'off' || source.kind === 'replay') return () => {};
+  let stop = (): void => {};
+  let stopped = false;
+  const minute = Math.floor(Math.random() * 180);
+  void import('node-cron').then(({ schedule }) => {
+    if (stopped) return;
+    const task = schedule(`${minute % 60} ${2 + Math.floor(minute / 60)} * * *`, () => agent.night());
+    stop = () => void task.stop();
+  });
+  return () => {
+    stopped = true;
+    stop();
+  };
+}

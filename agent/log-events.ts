@@ -1,0 +1,70 @@
+/** Every event name that a log line can carry, and what it tells; docs/EVENTS.md is made from this table. */
+export const LOG_EVENTS = {
+  'agent.started': 'The agent watches. Fields: version, host, source, interval, state directory, sinks.',
+  'agent.stopped': 'It has ended as told, everything stored. Fields: samples.',
+  'api.failed': 'The local socket broke; `edgewood status` and `alerts` get no answer until a restart.',
+  'api.unavailable': 'The local socket could not be made; the agent watches without it.',
+  'config.rejected': 'SIGHUP: the new configuration has a fault, which is named; the one before stays.',
+  'config.reloaded': 'SIGHUP: taken over. Fields: what changed, and what waits for a restart.',
+  'delivery.failed': 'A bug of ours in delivery; it is tried again.',
+  'delivery.poison': 'The far side will never take this event: set aside, counted, visible in `status`.',
+  'delivery.recovered': 'The sink takes events again.',
+  'delivery.retry': 'The sink did not take events; told once for each reason, tried again with backoff.',
+  'delivery.unfinished': 'Stopped with events yet to deliver; they wait in the outbox for the next start.',
+  'http.insecure': 'A token or password goes over plain http.',
+  'incident.invalidated': 'An incident whose course was not seen to its end.',
+  'incident.opened': 'The host behaves unlike before. Fields: id, severity, trigger, the sentence.',
+  'incident.resolved': 'An incident is over.',
+  'incident.updated': 'A standing incident has changed, or is told of again.',
+  'log.level': 'Another level, from now on.',
+  'log.suppressed': 'So many lines of one kind were left out, because they came too often.',
+  'memory.notTrimmed': 'Memory could not be given back; harmless.',
+  'memory.trimmed': 'Memory was given back to the system.',
+  'model.activated': 'A model was fitted and watches from now on. Fields: version, digest, rows, time span.',
+  'model.fitFailed': 'A fit went wrong; the model before stays.',
+  'model.loaded': 'The model from before the restart watches on.',
+  'model.notEnoughHistory': 'Too few rows to learn from; tried again in a minute.',
+  'model.unusable': 'A model file is damaged; another slot, or a new fit, takes its place.',
+  'mqtt.birthRefused': 'The broker does not let this agent publish its state.',
+  'mqtt.connected': 'Connected to the broker.',
+  'mqtt.disconnected': 'The connection is gone; tried again with backoff.',
+  'mqtt.inboundRejected': 'A message from the broker was not what it should be; it was ignored.',
+  'mqtt.insecure': 'A password goes over an unencrypted connection.',
+  'mqtt.notListening': 'The broker refused a subscription.',
+  'mqtt.packetRefused': 'A packet from the broker was larger than is accepted; the connection was closed.',
+  'mqtt.subscriptionRefused': 'The broker does not let this agent subscribe to its commands.',
+  'mqtt.version': 'The broker does not speak MQTT 5; 3.1.1 from now on.',
+  'sampler.failed': 'The source of samples has failed for good; the agent ends.',
+  'series.failed': 'A bug of ours in the delivery of samples; it is tried again.',
+  'series.recovered': 'The sink takes samples again.',
+  'series.refused': 'The far side will never take these samples: counted, left out.',
+  'series.retry': 'The sink did not take samples; tried again with backoff.',
+  'state.unusable': 'What was remembered of the time before the restart can not be read; it begins anew.',
+  'store.failed': 'The database is damaged; it is set aside and a new one begun.',
+  'store.finding': 'What was found, and done, when the database was opened.',
+  'store.full': 'The disk is full: samples are scored but not kept, events wait in memory.',
+  'store.recovered': 'There is room again.',
+  'store.retention': 'Old samples and events were removed.',
+  'store.schemaChanged': 'The database holds samples with other metrics.',
+} as const;
+
+export type LogEvent = keyof typeof LOG_EVENTS;
+
+/** docs/EVENTS.md */
+export function logEventsReference(): string {
+  return [
+    '# Log events',
+    '',
+    'Made from `agent/log-events.ts` by `UPDATE_DOCS=1 npm test -- test/agent/reference.test.ts`. ' +
+      'What goes over MQTT and the other sinks is in [PROTOCOL.md](PROTOCOL.md).',
+    '',
+    'A line of the log is a JSON object: `at` (ISO 8601), `level` (debug, info, warning, error), `event`, and fields of ' +
+      'its own. On a terminal it is laid out for people. More than 20 lines of one event (of one sink) in a minute are ' +
+      'counted and told of by `log.suppressed`.',
+    '',
+    '| event | what it tells |',
+    '|---|---|',
+    ...Object.entries(LOG_EVENTS).map(([event, text]) => `| \`${event}\` | ${text} |`),
+    '',
+  ].join('\n');
+}

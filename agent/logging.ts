@@ -1,0 +1,34 @@
+import type { AgentConfig } from './config/config.ts';
+import { createLog, type Level, type Log } from './log.ts';
+import { LogFile } from './log-file.ts';
+
+/** A log, and what changes about it at run time. */
+export interface Logging {
+  readonly log: Log;
+  level: Level;
+  /** The file may have been moved away by a rotation from outside. */
+  reopen(): void;
+  close(): void;
+}
+
+/** As configured. @throws Error where the file can't be written */
+export function configuredLogging({ logLevel, logFormat, logFile }: AgentConfig): Logging {
+  const file = logFile === null ? null : new LogFile(logFile, { nowMs: Date.now });
+  const terminal = file === null && process.stderr.isTTY === true;
+  const logging: Logging = {
+    level: logLevel,
+    log: createLog({
+      level: () => logging.level,
+      pretty: logFormat === 'pretty' || (logFormat === 'auto' && terminal),
+      colour: terminal && !process.env['NO_COLOR'],
+      nowMs: Date.now,
+      write: (line) => (file === null ? void process.stderr.write(line) : file.write(line)),
+    }),
+    reopen: () => file?.reopen(),
+    close: () => file?.close(),
+  };
+  return logging;
+}
+
+/** For whoever has a log already. */
+export const loggingTo = (log: Log): Logging => ({ log, level: 'info', reopen: () => {}, close: () => {} });
