@@ -11,9 +11,13 @@ export function sqliteCode(error: unknown): string | null {
 export const damaged = (what: string): Error =>
   Object.assign(new Error(`${what} is damaged`), { code: 'SQLITE_CORRUPT' });
 
+/** A broken constraint is damage, too: our statements keep them all, so what is on the disk isn't what we wrote. */
 export function isCorruption(error: unknown): boolean {
   const code = sqliteCode(error);
-  return code !== null && (/^SQLITE_(CORRUPT|NOTADB)/.test(code) || code === 'SQLITE_IOERR_CORRUPTFS');
+  return (
+    code !== null &&
+    (/^SQLITE_(CORRUPT|NOTADB|CONSTRAINT)/.test(code) || code === 'SQLITE_IOERR_CORRUPTFS')
+  );
 }
 
 /** Nothing was written, and a later try may succeed: disk or quota full, or another program holds the write lock. */

@@ -125,7 +125,8 @@ export function openChecked(
     try {
       return { db: openOnce(path, openDatabase, !lastCloseWasClean && !condemned), path, quarantinedTo };
     } catch (error) {
-      if (!isCorruption(error)) throw error;
+      // SQLITE_ERROR: a header ("unsupported file format") or a schema that SQLite can't make sense of.
+      if (!isCorruption(error) && sqliteCode(error) !== 'SQLITE_ERROR') throw error;
       quarantinedTo = quarantine(path, nowMs);
       return { db: openOnce(path, openDatabase, false), path, quarantinedTo };
     }

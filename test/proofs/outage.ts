@@ -10,7 +10,7 @@ const days = numberArgument('days', 7);
 const seed = numberArgument('seed', 1);
 const runs = [
   { name: 'default limits', ...(await runOutage({ seed, days, small: false })) },
-  { name: 'an outbox of 30 kB and a database of 1 MB', ...(await runOutage({ seed, days, small: true })) },
+  { name: 'an outbox of 30 kB and a database of 8 MB', ...(await runOutage({ seed, days, small: true })) },
 ];
 for (const run of runs) {
   console.log(

@@ -20,6 +20,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly limits: StoreLimits;
   /** Told of every event that arrives anywhere, with the store as it is then. */
+  /** What the agent itself has stored. */
+  readonly onStored?: (event: StoredEvent) => void;
   readonly onEvent: (far: FarSide, event: StoredEvent, store: Store | null) => void;
 }
 
@@ -113,7 +115,9 @@ export class World {
       log,
       newId: () => this.hex(8),
       setImmediate: (callback) => void setTimer(callback, 0),
-      publish: () => {},
+      publish: (message) => {
+        if ('event' in message) this.#options.onStored?.(message.event as StoredEvent);
+      },
     });
     const sampler = new Sampler(this.source, {
       intervalMs: INTERVAL_MS,
