@@ -15,8 +15,7 @@ export const damaged = (what: string): Error =>
 export function isCorruption(error: unknown): boolean {
   const code = sqliteCode(error);
   return (
-    code !== null &&
-    (/^SQLITE_(CORRUPT|NOTADB|CONSTRAINT)/.test(code) || code === 'SQLITE_IOERR_CORRUPTFS')
+    code !== null && (/^SQLITE_(CORRUPT|NOTADB|CONSTRAINT)/.test(code) || code === 'SQLITE_IOERR_CORRUPTFS')
   );
 }
 

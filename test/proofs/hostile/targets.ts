@@ -284,7 +284,15 @@ export interface Fuzzed {
 }
 
 /** Each execution has a seed of its own: one that fails replays alone. */
-export async function fuzz(target: Target, executions: number, firstSeed: number): Promise<Fuzzed> {
+const EXECUTIONS_PER_PAUSE = 500;
+
+/** `pause` runs every 500 executions. */
+export async function fuzz(
+  target: Target,
+  executions: number,
+  firstSeed: number,
+  pause?: () => Promise<void>,
+): Promise<Fuzzed> {
   const crashes: { seed: number; error: string }[] = [];
   const begin = performance.now();
   for (let seed = firstSeed; seed < firstSeed + executions; seed++) {
@@ -294,6 +302,7 @@ export async function fuzz(target: Target, executions: number, firstSeed: number
       crashes.push({ seed, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
       if (crashes.length >= 10) break;
     }
+    if ((seed - firstSeed) % EXECUTIONS_PER_PAUSE === 0) await pause?.();
   }
   return {
     name: target.name,
