@@ -443,6 +443,15 @@ export class Agent {
     return this.#watcher.incident.standing === null ? 'watching' : 'incident';
   }
 
+  /** In a few words, for the service manager. */
+  sentence(): string {
+    const { deliveries } = this.#deps.outward;
+    const connected = deliveries.filter(({ sink }) => sink.connected()).length;
+    const sinks =
+      deliveries.length === 0 ? 'no sinks' : `${connected} of ${deliveries.length} sinks connected`;
+    return `${this.state()}, ${sinks}`;
+  }
+
   /** Everything `edgewood status` shows. */
   status(): object {
     const watcher = this.#watcher;

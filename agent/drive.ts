@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import type { Logging } from './logging.ts';
 import { trimMemory } from './memory.ts';
 import type { Outward } from './outward.ts';
+import type { ServiceManager } from './service-manager.ts';
 import type { SinkContext } from './sinks/sink.ts';
 import type { SqliteStore } from './store/sqlite-store.ts';
 import { StoreCorruptError } from './store/store.ts';
@@ -46,13 +47,14 @@ export interface Parts {
   readonly api: LocalApi;
   readonly config: AgentConfig;
   readonly logging: Logging;
+  readonly manager: ServiceManager;
   readonly condemned: AbortSignal;
   readonly context: (config: AgentConfig) => SinkContext;
 }
 
 /** Runs what was put together, until its source ends or it is stopped. */
 export function drive(parts: Parts): RunningAgent {
-  const { agent, source, store, outward, api, config, logging, condemned } = parts;
+  const { agent, source, store, outward, api, config, logging, manager, condemned } = parts;
   const { log } = logging;
   const abort = new AbortController();
   const sampler = new Sampler(source, { intervalMs: config.intervalMs });
@@ -69,7 +71,11 @@ export function drive(parts: Parts): RunningAgent {
     trimming = setInterval(() => void trim(log), TRIM_EVERY_MS).unref();
   }, TRIM_AFTER_MS).unref();
   const ended = sampler
-    .run((sample, meta) => agent.onSample(sample, meta), abort.signal)
+    .run((sample, meta) => {
+      agent.onSample(sample, meta);
+      // A sample of missing values keeps the loop going, but it is no sign of life.
+      if (!meta.failed) manager.sampled(agent.sentence());
+    }, abort.signal)
     .catch((error: unknown) => {
       if (error instanceof StoreCorruptError && failure === 'store') return;
       fail(
@@ -89,6 +95,7 @@ export function drive(parts: Parts): RunningAgent {
   };
   const stop = async (): Promise<void> => {
     abort.abort();
+    manager.stopping();
     await ended;
     stopNights();
     clearTimeout(trimming);

@@ -39,6 +39,7 @@ export const LOG_EVENTS = {
   'series.recovered': 'The sink takes samples again.',
   'series.refused': 'The far side will never take these samples: counted, left out.',
   'series.retry': 'The sink did not take samples; tried again with backoff.',
+  'service.notTold': 'systemd asked to be told how it goes (NOTIFY_SOCKET), and could not be.',
   'state.unusable': 'What was remembered of the time before the restart can not be read; it begins anew.',
   'store.failed': 'The database is damaged; it is set aside and a new one begun.',
   'store.finding': 'What was found, and done, when the database was opened.',

@@ -15,6 +15,7 @@ import type { Log } from './log.ts';
 import { configuredLogging, type Logging, loggingTo } from './logging.ts';
 import { openDatabase } from './native.ts';
 import { Outward } from './outward.ts';
+import { serviceManager } from './service-manager.ts';
 import type { SinkContext } from './sinks/sink.ts';
 import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
 
@@ -134,7 +135,10 @@ async function assemble(
   });
   agent.start();
   outward.start();
-  return drive({ agent, source, store, outward, api, config, logging, condemned, context });
+  const manager = await serviceManager(process.env, log, () => clock.monotonicMs());
+  const running = drive({ agent, source, store, outward, api, config, logging, manager, condemned, context });
+  manager.ready(config.intervalMs);
+  return running;
 }
 
 /** Samples of another shape can't be mixed: what was kept under another schema is not replayed or learned from. */
