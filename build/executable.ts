@@ -3,7 +3,7 @@
  * (https://nodejs.org/api/single-executable-applications.html). The same commit gives the same bytes, wherever it is
  * built; only whether `strip` is installed makes a difference, and that is printed.
  *
- * Options: `--out FILE`, `--no-pack` (skips the packed size, some seconds).
+ * Options: `--out FILE`, `--no-pack` (skips the packed size, some seconds), `--version V` (to try an upgrade).
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -47,7 +47,11 @@ const BAKED_FLAGS = [
 const PACK_LEVEL = 15;
 
 const { values: options } = parseArgs({
-  options: { out: { type: 'string' }, 'no-pack': { type: 'boolean', default: false } },
+  options: {
+    out: { type: 'string' },
+    version: { type: 'string' },
+    'no-pack': { type: 'boolean', default: false },
+  },
 });
 const output = resolve(options.out ?? join(ROOT, 'dist', `edgewood-${TARGET}`));
 await buildExecutable(output, !options['no-pack']);
@@ -59,7 +63,10 @@ async function buildExecutable(file: string, pack: boolean): Promise<void> {
   const work = mkdtempSync(join(dirname(file), '.build-'));
   try {
     const stripped = prepareNode(join(work, 'node'));
-    const metafile = await bundle(join(work, 'edgewood.cjs'), buildFacts(TARGET));
+    const metafile = await bundle(join(work, 'edgewood.cjs'), {
+      ...buildFacts(TARGET),
+      ...(options.version !== undefined && { version: options.version }),
+    });
     writeFileSync(join(work, 'licences.txt.br'), compress(licences(metafile, NODE_PACKAGE)));
     copyFileSync(ADDON, join(work, 'better_sqlite3.node'));
     inject(work);

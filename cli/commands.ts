@@ -46,6 +46,30 @@ const config = <Options>(
     load: () => import('./commands/config.ts'),
   });
 
+const service = <Options>(
+  action: 'install' | 'uninstall' | 'status',
+  describe: string,
+  example: string,
+  builder: (yargs: Argv<{ action: string; user: string }>) => Argv<Options>,
+): Command =>
+  command({
+    command: action,
+    describe,
+    builder: (yargs) =>
+      builder(
+        yargs
+          .option('action', { type: 'string', default: action as string, hidden: true })
+          .option('user', {
+            type: 'string',
+            default: 'edgewood',
+            describe: 'System user that the agent runs as',
+            hidden: action === 'status',
+          })
+          .example(`$0 service ${example}`, describe),
+      ) as unknown as Argv<import('./commands/service.ts').ServiceOptions>,
+    load: () => import('./commands/service.ts'),
+  });
+
 /** Every command, in the order in which `--help` lists them. */
 export const COMMANDS: readonly Command[] = [
   command({
@@ -132,6 +156,45 @@ export const COMMANDS: readonly Command[] = [
         .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
         .example('$0 config show', 'File, environment and defaults, as they hold'),
+    ),
+  ]),
+  group('service', 'The systemd service on this host', 'status', [
+    service(
+      'install',
+      'Install this executable as a service, or upgrade the one that is there',
+      'install',
+      (yargs) =>
+        yargs
+          .option('config', {
+            type: 'string',
+            default: '/etc/edgewood/agent.yaml',
+            describe: 'Configuration file; a commented one is written where none is',
+          })
+          .option('executable', {
+            type: 'string',
+            default: '/usr/local/bin/edgewood',
+            describe: 'Where this executable is copied to',
+          })
+          .option('start', { type: 'boolean', default: true, describe: 'Start it (--no-start: only enable)' })
+          .option('force', { type: 'boolean', default: false, describe: 'Replace a newer version, too' })
+          .option('print', { type: 'boolean', default: false, describe: 'Print the unit, change nothing' }),
+    ),
+    service(
+      'uninstall',
+      'Stop and remove the service; state and configuration stay',
+      'uninstall --purge',
+      (yargs) =>
+        yargs.option('purge', {
+          type: 'boolean',
+          default: false,
+          describe: 'Remove state, configuration and user as well',
+        }),
+    ),
+    service(
+      'status',
+      'What systemd knows of it; exit code 1 where it does not run',
+      'status --json',
+      (yargs) => yargs.option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
     ),
   ]),
   command({

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
 import { ask } from '../agent/local-api.ts';
 import { Exit, UserError } from './errors.ts';
+
+const SERVICE_SOCKET = '/var/lib/edgewood/agent.sock';
 
 /** Where the local agent listens: the flag, the environment, or below the state directory. */
 export async function socketPath(flags: {
@@ -10,7 +13,10 @@ export async function socketPath(flags: {
   const fromEnvironment = process.env['EDGEWOOD_SOCKET'];
   if (fromEnvironment !== undefined && fromEnvironment !== '') return fromEnvironment;
   const { defaultStateDir } = await import('../agent/config/config.ts');
-  return `${flags['state-dir'] ?? process.env['EDGEWOOD_STATE_DIR'] ?? defaultStateDir()}/agent.sock`;
+  const named = flags['state-dir'] ?? process.env['EDGEWOOD_STATE_DIR'];
+  const own = `${named ?? defaultStateDir()}/agent.sock`;
+  // A person who runs no agent means the service's; its group may ask it.
+  return named === undefined && !existsSync(own) && existsSync(SERVICE_SOCKET) ? SERVICE_SOCKET : own;
 }
 
 export async function askAgent<T>(path: string, request: object): Promise<T> {

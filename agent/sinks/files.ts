@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SinkConfig } from '../config/config.ts';
 import { SinkConfigurationError } from './sink.ts';
@@ -67,7 +67,7 @@ export function tlsOptions(sink: SinkConfig, host: string): TlsOptions {
   };
 }
 
-/** `credential:NAME` is what systemd hands over by LoadCredential=NAME:… */
+/** `credential:NAME` is what systemd hands over by LoadCredential=NAME:…, or of a directory, as edgewood_NAME. */
 const CREDENTIAL = /^credential:([\w.-]+)$/;
 
 function readSetting(sink: SinkConfig, key: string, setting: string): Buffer {
@@ -78,11 +78,16 @@ function readSetting(sink: SinkConfig, key: string, setting: string): Buffer {
       `sink "${sink.name}": ${key} ${setting}: no credentials here; the unit needs LoadCredential=${credential}:FILE`,
     );
   }
-  const path = credential === undefined ? setting : join(directory as string, credential);
+  const path = credential === undefined ? setting : credentialFile(directory as string, credential);
   try {
     return readFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new SinkConfigurationError(`sink "${sink.name}": ${key} ${path} can't be read (${code})`);
   }
+}
+
+function credentialFile(directory: string, name: string): string {
+  const ofDirectory = join(directory, `edgewood_${name}`);
+  return existsSync(ofDirectory) ? ofDirectory : join(directory, name);
 }

@@ -21,7 +21,8 @@ export interface Run {
 export function runExecutable(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
   const child = spawn(EXECUTABLE, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    // An agent of this machine's own may have its configuration in /etc.
+    env: { PATH: process.env['PATH'] ?? '', EDGEWOOD_CONFIG: '', ...env },
   });
   let stdout = '';
   let stderr = '';
