@@ -1,5 +1,5 @@
 /**
- * Builds `dist/edgewood-linux-x64`: the bundle, the SQLite addon and the licences inside Node itself
+ * Builds `dist/edgewood-linux-x64` (or `--target linux-arm64`, on x64, too): the bundle, the SQLite addon and the licences inside Node itself
  * (https://nodejs.org/api/single-executable-applications.html). The same commit gives the same bytes, wherever it is
  * built; only whether `strip` is installed makes a difference, and that is printed.
  *
@@ -10,6 +10,8 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -25,9 +27,13 @@ import { buildFacts, bundle, ROOT } from './bundle.ts';
 import { highestVersion, neededLibraries, neededVersions } from './elf.ts';
 import { licences } from './licences.ts';
 
-const TARGET = 'linux-x64';
-const NODE_PACKAGE = join(ROOT, 'node_modules', `node-${TARGET}`);
-const ADDON = join(ROOT, 'node_modules', 'better-sqlite3', 'prebuilds', `${TARGET}.node`);
+/** Where each target's runtime lies, and what strips it. The x64 one is pinned by the project's own lock file. */
+const TARGETS: Readonly<Record<string, { readonly folder: string; readonly strip: string }>> = {
+  'linux-x64': { folder: ROOT, strip: 'strip' },
+  'linux-arm64': { folder: join(ROOT, 'build', 'arm64'), strip: 'aarch64-linux-gnu-strip' },
+};
+/** Runs while building, whatever the target. */
+const BUILD_NODE = process.execPath;
 
 /**
  * What V8 reads only while it starts, and what every command can live with: a young generation of 1 MB halves the
@@ -49,11 +55,22 @@ const PACK_LEVEL = 15;
 const { values: options } = parseArgs({
   options: {
     out: { type: 'string' },
+    target: { type: 'string', default: 'linux-x64' },
     version: { type: 'string' },
     'no-pack': { type: 'boolean', default: false },
   },
 });
-const output = resolve(options.out ?? join(ROOT, 'dist', `edgewood-${TARGET}`));
+const { target } = options;
+const chosen = TARGETS[target];
+if (chosen === undefined) {
+  console.error(`--target ${target}: expected ${Object.keys(TARGETS).join(' or ')}`);
+  process.exit(2);
+}
+const { folder, strip } = chosen;
+const NODE_PACKAGE = join(folder, 'node_modules', `node-${target}`);
+const ADDON = join(ROOT, 'node_modules', 'better-sqlite3', 'prebuilds', `${target}.node`);
+const output = resolve(options.out ?? join(ROOT, 'dist', `edgewood-${target}`));
+if (!existsSync(NODE_PACKAGE)) installRuntime(folder);
 await buildExecutable(output, !options['no-pack']);
 
 async function buildExecutable(file: string, pack: boolean): Promise<void> {
@@ -64,7 +81,7 @@ async function buildExecutable(file: string, pack: boolean): Promise<void> {
   try {
     const stripped = prepareNode(join(work, 'node'));
     const metafile = await bundle(join(work, 'edgewood.cjs'), {
-      ...buildFacts(TARGET),
+      ...buildFacts(target),
       ...(options.version !== undefined && { version: options.version }),
     });
     writeFileSync(join(work, 'licences.txt.br'), compress(licences(metafile, NODE_PACKAGE)));
@@ -72,17 +89,38 @@ async function buildExecutable(file: string, pack: boolean): Promise<void> {
     inject(work);
     chmodSync(join(work, 'edgewood'), 0o755);
     renameSync(join(work, 'edgewood'), file);
+    if (options.out === undefined) writeSums(dirname(file));
     report(file, stripped, statSync(join(work, 'edgewood.cjs')).size, pack, startedAt);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
+/** Of another processor: npm leaves it out of the project's own folder. */
+function installRuntime(into: string): void {
+  const [os = '', cpu = ''] = target.split('-');
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', `--os=${os}`, `--cpu=${cpu}`];
+  execFileSync('npm', args, { cwd: into, stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** For deploy/install.sh. */
+function writeSums(directory: string): void {
+  const lines = globSync('edgewood-linux-*', { cwd: directory })
+    .sort()
+    .map(
+      (name) =>
+        `${createHash('sha256')
+          .update(readFileSync(join(directory, name)))
+          .digest('hex')}  ${name}\n`,
+    );
+  writeFileSync(join(directory, 'SHA256SUMS'), lines.join(''));
+}
+
 /** Stripped before anything is injected: afterwards, strip would throw the injected part away. */
 function prepareNode(file: string): boolean {
   copyFileSync(join(NODE_PACKAGE, 'bin', 'node'), file);
   chmodSync(file, 0o755);
-  const { error, status, stderr } = spawnSync('strip', ['-s', file], { encoding: 'utf8' });
+  const { error, status, stderr } = spawnSync(strip, ['-s', file], { encoding: 'utf8' });
   if (error !== undefined) return false;
   if (status !== 0) throw new Error(`strip failed: ${stderr}`);
   return true;
@@ -107,7 +145,7 @@ function inject(work: string): void {
   writeFileSync(join(work, 'sea.json'), JSON.stringify(configuration));
   const env = { ...process.env };
   delete env.NODE_OPTIONS;
-  execFileSync(join(NODE_PACKAGE, 'bin', 'node'), ['--build-sea', 'sea.json'], {
+  execFileSync(BUILD_NODE, ['--build-sea', 'sea.json'], {
     cwd: work,
     env,
     stdio: 'pipe',
@@ -142,7 +180,7 @@ function report(
       `glibc >= ${highestVersion('GLIBC', versions)}, GLIBCXX >= ${highestVersion('GLIBCXX', versions)}`,
     ],
     ['libraries', neededLibraries(bytes).join(' ')],
-    ['stripped', stripped ? 'yes' : 'no: `strip` (binutils) is not installed, so it is 33 MB larger'],
+    ['stripped', stripped ? 'yes' : `no: ${strip} (binutils) is not installed, so it is some 30 MB larger`],
     ['seconds', ((performance.now() - startedAt) / 1000).toFixed(1)],
   ];
   for (const [name, value] of lines) console.log(`${name.padEnd(10)} ${value}`);

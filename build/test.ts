@@ -14,12 +14,19 @@ const root = join(import.meta.dirname, '..');
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const args = process.argv.slice(2);
 
-/** What the tests deliver to: Debian package and its program. */
+/** What the tests deliver to or check with: Debian package, and its program or a file of its. */
 const SERVERS = {
   mosquitto: 'mosquitto',
   'victoria-metrics': 'victoria-metrics',
   'prometheus-alertmanager': 'prometheus-alertmanager',
   strace: 'strace',
+  systemd: 'systemd-analyze',
+  lintian: 'lintian',
+  prometheus: 'promtool',
+  'qemu-user-static': 'qemu-aarch64-static',
+  'libc6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libc.so.6',
+  'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
+  'libatomic1-arm64-cross': '/usr/aarch64-linux-gnu/lib/libatomic.so.1',
 } as const;
 
 process.exitCode = main();
@@ -63,6 +70,7 @@ function missingServers(): string[] {
 
 /** Debian puts daemons into /usr/sbin, which is in root's PATH alone. */
 function findProgram(name: string): boolean {
+  if (name.startsWith('/')) return existsSync(name);
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }

@@ -46,6 +46,7 @@ async function main(): Promise<number> {
       'mosquitto',
     ]);
     for (const deb of debs) copyFileSync(deb, join(container.directory, 'root', basename(deb)));
+    copyFileSync(join(ROOT, 'deploy', 'install.sh'), join(container.directory, 'root', 'install.sh'));
     await container.boot();
     await prove(container, debs.map((deb) => `/root/${basename(deb)}`) as [string, string], check);
   } catch (error) {
@@ -111,7 +112,10 @@ async function prove(container: Container, [current, next]: [string, string], ch
   const installed = container.run(`dpkg -i ${current}`);
   check('the package installs', installed.code === 0, lastLine(installed));
   await settle('installed');
-  check('it runs as its own user', container.run(`ps -o user= -p ${show('MainPID')}`).out.trim() === 'edgewood');
+  check(
+    'it runs as its own user',
+    container.run(`ps -o user= -p ${show('MainPID')}`).out.trim() === 'edgewood',
+  );
   check('it is enabled for the next boot', container.run('systemctl is-enabled edgewood').out === 'enabled');
   const verify = container.run('systemd-analyze verify edgewood.service');
   check('systemd-analyze verify is clean', verify.code === 0 && verify.out === '', verify.out);
@@ -223,7 +227,10 @@ async function prove(container: Container, [current, next]: [string, string], ch
     'remove keeps state and configuration',
     container.run('ls /var/lib/edgewood/ /etc/edgewood/agent.yaml').code === 0,
   );
-  check('remove stops the service', show('ActiveState') === 'inactive' && container.run('pgrep -u edgewood').code !== 0);
+  check(
+    'remove stops the service',
+    show('ActiveState') === 'inactive' && container.run('pgrep -u edgewood').code !== 0,
+  );
   const again = container.run(`dpkg -i ${next}`);
   const reinstalled = await settle('installed once more');
   check(
@@ -238,11 +245,12 @@ async function prove(container: Container, [current, next]: [string, string], ch
   const leftovers = left.out.split('\n').filter((line) => line !== '' && !line.startsWith('/etc/mosquitto'));
   check('a purge leaves nothing', leftovers.length === 0, leftovers.join(' '));
 
-  // Without a package: the executable installs itself.
-  container.run(`dpkg-deb -x ${current} /opt/unpacked && cp /opt/unpacked/usr/bin/edgewood /root/edgewood`);
-  const self = container.run('/root/edgewood service install');
-  check('the executable installs itself as a service', self.code === 0, lastLine(self));
-  await settle('installed by itself');
+  // Without a package: the install script, and the executable that installs itself.
+  container.run(`dpkg-deb -x ${current} /opt/unpacked && mkdir /root/dist && cp /opt/unpacked/usr/bin/edgewood /root/dist/edgewood-linux-x64
+    cp /root/dist/edgewood-linux-x64 /root/edgewood; cd /root/dist && sha256sum edgewood-linux-x64 > SHA256SUMS`);
+  const self = container.run('sh /root/install.sh --from /root/dist');
+  check('the install script installs a service', self.code === 0, lastLine(self));
+  await settle('installed by the script');
   const page = container.run('edgewood service status');
   check(
     'service status says so',
@@ -251,7 +259,9 @@ async function prove(container: Container, [current, next]: [string, string], ch
   );
   const twice = container.run('/root/edgewood service install');
   check('installing twice is an upgrade in place', twice.code === 0, lastLine(twice));
-  container.run(`dpkg-deb -x ${next} /opt/newer && cp /opt/newer/usr/bin/edgewood /usr/local/bin/edgewood`);
+  container.run(
+    `dpkg-deb -x ${next} /opt/newer && cp --remove-destination /opt/newer/usr/bin/edgewood /usr/local/bin/edgewood`,
+  );
   const older = container.run('/root/edgewood service install');
   check(
     'an older executable does not replace a newer one',
