@@ -9,7 +9,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ['core', 'collector', 'models'],
   hub: ['core', 'models'],
   cli: ['core', 'collector', 'models', 'agent', 'hub'],
-  build: [],
+  // A package is made of what the product says of itself: its unit, its commands, its configuration.
+  build: ['agent', 'cli'],
   test: ['core', 'collector', 'models', 'agent', 'hub', 'cli', 'build'],
 };
 

@@ -139,7 +139,7 @@ export class FilesystemFamily implements Family {
   #listedMs = Number.NEGATIVE_INFINITY;
 
   constructor(root: string, statfs: Statfs) {
-    this.#file = new ProcFile(`${root}/self/mounts`);
+    this.#file = new ProcFile(`${root}/self/mountinfo`);
     this.#statfs = statfs;
   }
 

@@ -37,11 +37,17 @@ const LOCAL = new Set([
 /** A host with more (one mount a container) is judged by the first of them. */
 const MOUNTS_MAX = 32;
 
-/** The mount points to ask, from /proc/self/mounts: local, writable, and each device once. */
+/**
+ * The mount points to ask, from /proc/self/mountinfo (proc(5)): local, writable, and each device once. Writable is a
+ * property of the file system, not of the mount: a service whose sandbox shows it every mount read-only
+ * (ProtectSystem=strict) still has to see that a disk fills up.
+ */
 export function parseMounts(text: string): string[] {
   const points = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const [device, point, type, options] = line.split(' ');
+    const [mount = '', filesystem = ''] = line.split(' - ');
+    const point = mount.split(' ')[4];
+    const [type, device, options] = filesystem.split(' ');
     if (!device || !point || !type || !options) continue;
     if (!LOCAL.has(type) || options === 'ro' || options.startsWith('ro,')) continue;
     // Overlays all name the device "overlay" and stand on a file system that is listed too, save in a container.

@@ -77,14 +77,14 @@ export const psi = (micros: number): string =>
 export const diskLine = (name: string, read: number, written: number, busyMs: number): string =>
   ` 254       0 ${name} 31653 8076 ${read} 9517 2716 16709 ${written} 3977 0 ${busyMs} 13660 3231 29 93440 157 212 7\n`;
 
-export const MOUNTS = `proc /proc proc rw,relatime 0 0
-/dev/vda / ext4 rw,relatime,discard 0 0
-/dev/vda /etc/hosts ext4 rw,relatime 0 0
-/dev/vdb /mnt/my\\040data xfs rw 0 0
-server:/x /nfs nfs4 rw 0 0
-/dev/loop0 /snap/core squashfs ro,nodev 0 0
-/dev/sr0 /cd ext4 ro 0 0
-tmpfs /dev/shm tmpfs rw 0 0
+export const MOUNTS = `22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / ro,relatime shared:1 - ext4 /dev/vda rw,discard
+28 27 254:0 /etc/hosts /etc/hosts rw,relatime - ext4 /dev/vda rw,discard
+29 27 254:16 / /mnt/my\\040data rw - xfs /dev/vdb rw
+30 27 0:40 / /nfs rw - nfs4 server:/x rw
+31 27 7:0 / /snap/core ro,nodev - squashfs /dev/loop0 ro
+32 27 11:0 / /cd ro - ext4 /dev/sr0 ro
+33 27 0:22 / /dev/shm rw - tmpfs tmpfs rw
 `;
 
 /** A whole /proc. */
@@ -98,6 +98,6 @@ export const procFiles = (): Record<string, string> => ({
   'pressure/memory': psi(0),
   'pressure/io': psi(50),
   diskstats: diskLine('vda', 100, 200, 300),
-  'self/mounts': MOUNTS,
+  'self/mountinfo': MOUNTS,
   'self/cgroup': '0::/\n',
 });
