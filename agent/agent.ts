@@ -2,29 +2,31 @@ import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
-import { EVENT_TYPES, type StoredEvent } from '../core/protocol/events.ts';
+import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
+import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
 import {
   type AgentFacts,
   lifecycleEvent,
+  maintenanceEvent,
   modelActivatedEvent,
   modelSummary,
-  neverStoredEvent,
   storeReplacedEvent,
 } from './events.ts';
 import { type FitOutcome, Fitting } from './fitting.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
+import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
 import { type AgentState, statusReport } from './status.ts';
 import {
-  type IncidentRow,
   type NewEvent,
   SAMPLE_AFTER_GAP,
+  SAMPLE_EXCLUDED,
   SAMPLE_IN_INCIDENT,
   type Store,
   StoreFullError,
@@ -37,8 +39,8 @@ const MAINTAIN_MS = 60_000;
 const TELEMETRY_MS = 10_000;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
-/** Events kept in memory while the disk is full; the oldest go first. */
-const MAX_UNSTORED = 64;
+/** What was running is found out meanwhile; an alert waits no longer. */
+const SURVEY_DEADLINE_MS = 1000;
 
 export interface AgentDependencies {
   readonly config: AgentConfig;
@@ -55,14 +57,10 @@ export interface AgentDependencies {
   readonly memoryBytes: () => number;
   readonly newId: () => string;
   readonly setImmediate: (callback: () => void) => void;
+  /** The heaviest processes of this host now; null where it is not this host that is watched. */
+  readonly survey: ((settings: AgentConfig['processes']) => Promise<AlertData['processes']>) | null;
   /** Told of every committed event and every judged sample: the local API's followers. */
   readonly publish: (message: object) => void;
-}
-
-/** An event on its way into the store, and the incident row that goes with it. */
-interface Change {
-  readonly event: NewEvent;
-  readonly row: ((stored: StoredEvent) => IncidentRow) | null;
 }
 
 export interface TelemetryPoint {
@@ -77,8 +75,10 @@ export class Agent {
   #config: AgentConfig;
   readonly #schedule: LearningSchedule;
   readonly #fitting: Fitting;
+  readonly #commits: Commits;
+  readonly #maintenance: Maintenance;
   readonly #startedMs: number;
-  readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, lostEvents: 0 };
+  readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0 };
   #loaded: LoadedModel | null = null;
   #watcher: Watcher | null = null;
   #lastSample: Sample | null = null;
@@ -88,10 +88,6 @@ export class Agent {
   #lastTelemetryMs = 0;
   #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
-  /** What the store has not taken yet, oldest first: more than the change at hand only while the disk is full. */
-  #unstored: Change[] = [];
-  /** Left out of `#unstored` for want of room, and no event says so yet. */
-  #lostUntold = 0;
   #stopped = false;
 
   constructor(deps: AgentDependencies) {
@@ -100,9 +96,23 @@ export class Agent {
     const learner = parse<LearnerState>(deps.store.getState('learner'));
     this.#schedule = new LearningSchedule(deps.config.warmupMs, deps.config.refit, learner);
     this.#startedMs = deps.clock.nowMs();
+    this.#maintenance = new Maintenance(
+      deps.config.maintenance,
+      parse<Snooze>(deps.store.getState('snooze')),
+    );
     this.#fitting = new Fitting({
       monotonicMs: () => deps.clock.monotonicMs(),
       setImmediate: deps.setImmediate,
+    });
+    this.#commits = new Commits({
+      store: deps.store,
+      clock: deps.clock,
+      documents: () => this.#stateDocuments(),
+      stored: (events) => {
+        for (const event of events) deps.publish({ event });
+        deps.outward.wake();
+      },
+      degrade: (error) => this.#degrade(error),
     });
   }
 
@@ -135,7 +145,7 @@ export class Agent {
     }
     const { epochReason, findings } = store;
     if (epochReason !== 'new' && epochReason !== 'continued') {
-      this.#commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
+      this.#commits.commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
     }
     this.#lifecycle('started');
     this.#deps.outward.wake();
@@ -146,15 +156,17 @@ export class Agent {
     if (this.#stopped) return;
     this.counters.samples++;
     const gap = this.#afterGap(sample);
-    if (this.#unstored.length > 0) this.#flush();
+    this.#commits.flush();
     this.#lastSample = sample;
+    this.#followMaintenance(sample.timeMs);
     if (!meta.failed) this.#schedule.sampled(sample.timeMs);
     this.#learn(sample.timeMs);
     const watcher = this.#watcher;
     let score = Number.NaN;
     let standing = false;
     if (watcher !== null) {
-      const judgement = watcher.step(sample, 'open', this.#deps.newId);
+      const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
+      const judgement = watcher.step(sample, gate, this.#deps.newId);
       this.counters.judged++;
       score = judgement.score;
       standing = watcher.incident.standing !== null;
@@ -179,12 +191,13 @@ export class Agent {
   }
 
   #keep(sample: Sample, score: number, standing: boolean, gap: boolean): void {
+    const excluded = this.#maintenance.excluded ? SAMPLE_EXCLUDED : 0;
     try {
       this.#deps.store.appendSample({
         timeMs: sample.timeMs,
         values: sample.values,
         score,
-        flags: (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0),
+        flags: (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0) | excluded,
       });
       this.#deps.outward.sampleStored(sample.timeMs);
       if (this.#storeFull) {
@@ -194,6 +207,25 @@ export class Agent {
     } catch (error) {
       this.#degrade(error);
     }
+  }
+
+  #followMaintenance(nowMs: number): void {
+    this.#maintenance.follow(nowMs, (state, what) => {
+      this.#commits.commit(maintenanceEvent(this.#facts, state, what, nowMs));
+      const { kind, name, untilMs } = what;
+      this.#deps.log('info', `maintenance.${state}`, { kind, name, until: new Date(untilMs).toISOString() });
+    });
+  }
+
+  /**
+   * No alerts for a while; null: again, at once.
+   * @throws StoreFullError where it could not be kept over a restart
+   */
+  snooze(snooze: Snooze | null): readonly ActiveMaintenance[] {
+    this.#deps.store.putState('snooze', JSON.stringify(snooze));
+    this.#maintenance.snooze = snooze;
+    this.#followMaintenance(this.#deps.clock.nowMs());
+    return this.#maintenance.active;
   }
 
   /** A full disk costs history, not detection: said once, counted, over when it is over. */
@@ -209,14 +241,15 @@ export class Agent {
     const { incident, state } = transition;
     // Made now and numbered when it is stored: with a full disk that is later, and the watcher moves on.
     const alert = alertData(transition, watcher, this.#alertContext(), { epoch: '', n: 0 });
+    const surveyed = state === 'opened' ? this.#survey() : { processes: this.#processesOf(incident.id) };
     const event: NewEvent = {
       type: EVENT_TYPES.incident,
       severity: incident.severity,
       timeMs: transition.atMs,
       subject: incident.id,
-      data: (sequence) => JSON.stringify({ ...alert, sequence }),
+      data: (sequence) => JSON.stringify({ ...alert, processes: surveyed.processes, sequence }),
     };
-    this.#commit(event, ({ data }) => ({
+    this.#commits.commit(event, ({ data }) => ({
       id: incident.id,
       state,
       severity: incident.severity,
@@ -232,6 +265,36 @@ export class Agent {
     });
   }
 
+  /**
+   * What is running as the incident opens. It takes two readings of /proc some time apart, and no event is stored
+   * meanwhile; should the process die, the next one finds the incident anew.
+   */
+  #survey(): { processes: AlertData['processes'] } {
+    const surveyed: { processes: AlertData['processes'] } = { processes: null };
+    const { survey, log } = this.#deps;
+    if (survey === null || this.#config.processes.count === 0) return surveyed;
+    const release = this.#commits.hold();
+    const timer = setTimeout(release, SURVEY_DEADLINE_MS);
+    survey(this.#config.processes)
+      .then(
+        (processes) => {
+          surveyed.processes = processes;
+        },
+        (error: unknown) => log('debug', 'processes.unavailable', { error: messageOf(error) }),
+      )
+      .finally(() => {
+        clearTimeout(timer);
+        release();
+      });
+    return surveyed;
+  }
+
+  /** Those that were running when it opened. */
+  #processesOf(incidentId: string): AlertData['processes'] {
+    const row = this.#deps.store.incident(incidentId);
+    return row === null ? null : (JSON.parse(row.data) as AlertData).processes;
+  }
+
   #alertContext(): Parameters<typeof alertData>[2] {
     const { hostId, version, source } = this.#deps;
     const config = this.#config;
@@ -242,48 +305,10 @@ export class Agent {
       modelAlias: this.#loaded?.slot === 'central' ? 'production' : null,
       replayed: source.kind === 'replay',
       warmingUp: false,
-      maintenance: false,
+      maintenance: this.#maintenance.active.length > 0,
       driftSeverity: null,
       processes: null,
     };
-  }
-
-  #commit(event: NewEvent, row: Change['row'] = null): void {
-    this.#unstored.push({ event, row });
-    this.#flush();
-  }
-
-  /**
-   * Events, incident rows and the reducer's state in one durable transaction; then the sinks are woken. What a full
-   * disk refuses is offered again with each sample, in its order.
-   */
-  #flush(): void {
-    const { store, outward, publish } = this.#deps;
-    const lost = this.#lostUntold;
-    const changes: Change[] =
-      lost === 0
-        ? this.#unstored
-        : [{ event: neverStoredEvent(lost, this.#deps.clock.nowMs()), row: null }, ...this.#unstored];
-    let stored: StoredEvent[];
-    try {
-      stored = store.commitTransition({
-        events: changes.map(({ event }) => event),
-        incidents: (events) => events.flatMap((event, i) => changes[i]?.row?.(event) ?? []),
-        state: this.#stateDocuments(),
-      });
-    } catch (error) {
-      this.#degrade(error);
-      while (this.#unstored.length > MAX_UNSTORED) {
-        this.#unstored.shift();
-        this.counters.lostEvents++;
-        this.#lostUntold++;
-      }
-      return;
-    }
-    this.#unstored = [];
-    this.#lostUntold = 0;
-    for (const event of stored) publish({ event });
-    outward.wake();
   }
 
   #stateDocuments(): Record<string, string> {
@@ -296,7 +321,7 @@ export class Agent {
 
   #lifecycle(what: 'started' | 'stopped'): void {
     const { store, clock } = this.#deps;
-    this.#commit(lifecycleEvent(what, this.#facts, store.epochReason, this.#loaded, clock.nowMs()));
+    this.#commits.commit(lifecycleEvent(what, this.#facts, store.epochReason, this.#loaded, clock.nowMs()));
   }
 
   // Learning.
@@ -339,7 +364,7 @@ export class Agent {
         if (incident !== undefined) watcher.takeOver(incident);
       });
       log('info', 'model.activated', { ...modelSummary(loaded), bytes: loaded.bytes });
-      this.#commit(modelActivatedEvent(loaded, nowMs));
+      this.#commits.commit(modelActivatedEvent(loaded, nowMs));
     } catch (error) {
       this.counters.failedFits++;
       log('error', 'model.fitFailed', { error: messageOf(error) });
@@ -354,6 +379,7 @@ export class Agent {
     const before = this.#config;
     this.#config = config;
     this.#schedule.configure(config.warmupMs, config.refit);
+    this.#maintenance.configure(config.maintenance);
     if (this.#watcher !== null) this.#watcher.settings = this.#settings;
     if (JSON.stringify(before.budget) !== JSON.stringify(config.budget)) this.#schedule.night();
   }
@@ -395,7 +421,7 @@ export class Agent {
     });
     const now = this.#deps.clock.nowMs();
     if (now - this.#lastTelemetryMs >= TELEMETRY_MS || this.#telemetry.length > 256) this.#sendTelemetry(now);
-    if (Math.abs(now - this.#lastSavedMs) >= SAVE_MS) {
+    if (Math.abs(now - this.#lastSavedMs) >= SAVE_MS && !this.#commits.waiting) {
       this.#lastSavedMs = now;
       try {
         for (const [key, value] of Object.entries(this.#stateDocuments())) store.putState(key, value);
@@ -440,7 +466,13 @@ export class Agent {
 
   state(): AgentState {
     if (this.#watcher === null) return 'warming-up';
+    if (this.#maintenance.active.length > 0) return 'maintenance';
     return this.#watcher.incident.standing === null ? 'watching' : 'incident';
+  }
+
+  /** Events that a full disk has cost. */
+  get lostEvents(): number {
+    return this.#commits.lost;
   }
 
   /** In a few words, for the service manager. */
@@ -466,9 +498,10 @@ export class Agent {
       loaded: this.#loaded,
       next: this.#schedule.next(watcher !== null),
       fitting: this.#fitting.running,
+      maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,
       lastScore: this.#lastScore,
-      counters: this.counters,
+      counters: { ...this.counters, lostEvents: this.lostEvents },
     });
   }
 
@@ -477,6 +510,7 @@ export class Agent {
     if (this.#stopped) return;
     this.#sendTelemetry(this.#deps.clock.nowMs());
     this.#lifecycle('stopped');
+    this.#commits.finish();
     this.#stopped = true;
     this.#fitting.giveUp();
   }

@@ -145,6 +145,7 @@ async function takeOver(
     outward.start();
     agent.reconfigure(config);
     logging.level = config.logLevel;
+    logging.configured = config.logLevel;
     log('info', 'config.reloaded', { changed, needRestart });
     return settings;
   } catch (error) {

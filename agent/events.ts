@@ -1,6 +1,7 @@
 import { EVENT_TYPES } from '../core/protocol/events.ts';
 import type { LoadedModel } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
+import type { ActiveMaintenance } from './maintenance.ts';
 import type { NewEvent } from './store/store.ts';
 
 /** Events about the agent itself; an incident's come from core/alert.ts. */
@@ -78,6 +79,26 @@ export function storeReplacedEvent(
     timeMs,
     subject: null,
     data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, host, reason, findings }),
+  };
+}
+
+/** Nobody is to be alarmed from here on, or again. */
+export function maintenanceEvent(
+  facts: AgentFacts,
+  state: 'began' | 'ended',
+  { kind, name, fromMs, untilMs, training }: ActiveMaintenance,
+  timeMs: number,
+): NewEvent {
+  const { hostId, config } = facts;
+  const host = { id: hostId, name: config.hostName, labels: config.labels };
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  const about = { state, kind, name, from: iso(fromMs), until: iso(untilMs), training };
+  return {
+    type: EVENT_TYPES.maintenance,
+    severity: null,
+    timeMs,
+    subject: null,
+    data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, host, ...about }),
   };
 }
 

@@ -18,6 +18,9 @@ export const LOG_EVENTS = {
   'incident.updated': 'A standing incident has changed, or is told of again.',
   'log.level': 'Another level, from now on.',
   'log.suppressed': 'So many lines of one kind were left out, because they came too often.',
+  'maintenance.began':
+    'No alerts from here on: a maintenance window, or a snooze. Fields: kind, name, until.',
+  'maintenance.ended': 'Alerts again.',
   'memory.notTrimmed': 'Memory could not be given back; harmless.',
   'memory.trimmed': 'Memory was given back to the system.',
   'model.activated': 'A model was fitted and watches from now on. Fields: version, digest, rows, time span.',
@@ -34,6 +37,7 @@ export const LOG_EVENTS = {
   'mqtt.packetRefused': 'A packet from the broker was larger than is accepted; the connection was closed.',
   'mqtt.subscriptionRefused': 'The broker does not let this agent subscribe to its commands.',
   'mqtt.version': 'The broker does not speak MQTT 5; 3.1.1 from now on.',
+  'processes.unavailable': 'The heaviest processes could not be read; the alert goes without them.',
   'sampler.failed': 'The source of samples has failed for good; the agent ends.',
   'series.failed': 'A bug of ours in the delivery of samples; it is tried again.',
   'series.recovered': 'The sink takes samples again.',

@@ -5,7 +5,10 @@ import { LogFile } from './log-file.ts';
 /** A log, and what changes about it at run time. */
 export interface Logging {
   readonly log: Log;
+  /** What is in force; a command may have changed it for a while. */
   level: Level;
+  /** By file, environment or flag. */
+  configured: Level;
   /** The file may have been moved away by a rotation from outside. */
   reopen(): void;
   close(): void;
@@ -17,6 +20,7 @@ export function configuredLogging({ logLevel, logFormat, logFile }: AgentConfig)
   const terminal = file === null && process.stderr.isTTY === true;
   const logging: Logging = {
     level: logLevel,
+    configured: logLevel,
     log: createLog({
       level: () => logging.level,
       pretty: logFormat === 'pretty' || (logFormat === 'auto' && terminal),
@@ -31,4 +35,10 @@ export function configuredLogging({ logLevel, logFormat, logFile }: AgentConfig)
 }
 
 /** For whoever has a log already. */
-export const loggingTo = (log: Log): Logging => ({ log, level: 'info', reopen: () => {}, close: () => {} });
+export const loggingTo = (log: Log): Logging => ({
+  log,
+  level: 'info',
+  configured: 'info',
+  reopen: () => {},
+  close: () => {},
+});

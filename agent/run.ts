@@ -2,11 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { systemClock } from '../collector/clock.ts';
 import { createSource } from '../collector/create.ts';
 import type { Source } from '../collector/source.ts';
-import type { AlertData } from '../core/protocol/events.ts';
+import type { AlertData, ProcessUse } from '../core/protocol/events.ts';
 import { schemaHash } from '../models/artifact.ts';
 import { ModelSlots } from '../models/slots.ts';
 import { Agent } from './agent.ts';
 import { type AgentConfig, ConfigError } from './config/config.ts';
+import { controls } from './controls.ts';
 import { messageOf } from './delivery.ts';
 import { drive, type RunningAgent } from './drive.ts';
 import { hostIdFrom, readMachineId } from './identity.ts';
@@ -105,6 +106,7 @@ async function assemble(
         const row = typeof id === 'string' ? store.incident(id) : null;
         return row === null ? null : (JSON.parse(row.data) as AlertData);
       },
+      ...controls(() => agent, logging, clock),
     },
     log,
   );
@@ -122,6 +124,7 @@ async function assemble(
     memoryBytes: () => process.memoryUsage.rss(),
     newId: () => randomBytes(8).toString('hex'),
     setImmediate: (callback) => setImmediate(callback),
+    survey: source.kind === 'replay' ? null : surveyProcesses,
     publish: (message) => api.publish(message),
   });
   await listen(api, config.socket, log);
@@ -139,6 +142,17 @@ async function assemble(
   const running = drive({ agent, source, store, outward, api, config, logging, manager, condemned, context });
   manager.ready(config.intervalMs);
   return running;
+}
+
+/** Loaded when the first incident opens. */
+async function surveyProcesses(settings: AgentConfig['processes']): Promise<AlertData['processes']> {
+  const { heaviestProcesses } = await import('../collector/processes.ts');
+  const { byCpu, byMemory } = await heaviestProcesses(settings);
+  const told = (use: ProcessUse): ProcessUse => ({
+    ...use,
+    cpuPercent: Number.isFinite(use.cpuPercent) ? use.cpuPercent : null,
+  });
+  return { byCpu: byCpu.map(told), byMemory: byMemory.map(told) };
 }
 
 /** Samples of another shape can't be mixed: what was kept under another schema is not replayed or learned from. */

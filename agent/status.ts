@@ -6,9 +6,10 @@ import type { AgentConfig } from './config/config.ts';
 import type { Delivery } from './delivery.ts';
 import { modelSummary } from './events.ts';
 import type { NextFit } from './learner.ts';
+import type { ActiveMaintenance } from './maintenance.ts';
 import type { Store } from './store/store.ts';
 
-export type AgentState = 'warming-up' | 'watching' | 'incident';
+export type AgentState = 'warming-up' | 'watching' | 'incident' | 'maintenance';
 
 export interface StatusParts {
   readonly state: AgentState;
@@ -25,6 +26,7 @@ export interface StatusParts {
   readonly loaded: LoadedModel | null;
   readonly next: NextFit;
   readonly fitting: boolean;
+  readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;
   readonly lastScore: number;
   readonly counters: Readonly<Record<string, number>>;
@@ -58,6 +60,7 @@ export function statusReport(parts: StatusParts): object {
     guard: watcher?.incident.guard ?? 0,
     model: loaded === null ? null : { slot: loaded.slot, ...modelSummary(loaded) },
     incident: watcher?.incident.standing ?? null,
+    maintenance: parts.maintenance,
     budget: config.budget,
     counters: parts.counters,
     store: {

@@ -1,10 +1,11 @@
 import { printable } from '../agent/log.ts';
 import { NEVER } from '../core/model.ts';
-import type { AlertData } from '../core/protocol/events.ts';
+import type { AlertData, ProcessUse } from '../core/protocol/events.ts';
 import { formatDuration, formatRange, formatValue } from '../core/words.ts';
 
 /** Alerts for people. What came from a host is data: control characters are shown, not obeyed. */
 
+const PROCESS_WIDTH = 24;
 const COLOUR = { info: '36', warning: '33', critical: '31' } as const;
 
 export function paint(code: string, text: string, colour: boolean): string {
@@ -60,7 +61,23 @@ export function alertPage(alert: AlertData, colour: boolean): string {
       `  ${printable(feature.name).padEnd(18)}${formatValue(feature.value, feature.unit).padStart(12)} ${mark} ${formatRange(feature.expectedLow, feature.expectedHigh, feature.unit).padEnd(18)}${share === undefined ? '' : `${Math.round(share * 100)} %`.padStart(6)}`,
     );
   }
+  if (alert.processes !== null) lines.push('', ...processLines(alert.processes));
   return lines.join('\n');
+}
+
+/** Two lists side by side: what used the CPU, and what held the memory, when it opened. */
+function processLines({ byCpu, byMemory }: NonNullable<AlertData['processes']>): string[] {
+  const cell = (use: ProcessUse | undefined, amount: (use: ProcessUse) => string): string =>
+    use === undefined
+      ? ''
+      : `${amount(use).padStart(10)}  ${printable(use.name).slice(0, PROCESS_WIDTH)} (${use.pid})`;
+  const lines = [`  ${'heaviest by CPU then'.padEnd(PROCESS_WIDTH + 22)}and by memory`];
+  for (let i = 0; i < Math.max(byCpu.length, byMemory.length); i++) {
+    const left = cell(byCpu[i], ({ cpuPercent }) => formatValue(cpuPercent, 'percent'));
+    const right = cell(byMemory[i], ({ memoryBytes }) => `${(memoryBytes / 1e6).toFixed(0)} MB`);
+    lines.push(`  ${left.padEnd(PROCESS_WIDTH + 22)}${right}`.trimEnd());
+  }
+  return lines;
 }
 
 const labelText = (labels: Readonly<Record<string, string>>): string => {

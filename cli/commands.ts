@@ -140,6 +140,35 @@ export const COMMANDS: readonly Command[] = [
     alerts('list', 'The latest incidents', 'list --limit 5'),
     alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
   ]),
+  command({
+    command: 'snooze [duration]',
+    describe: 'No alerts from this host for a while, up to 24 hours; `off`: again, at once',
+    builder: (yargs) =>
+      local(yargs)
+        .positional('duration', { type: 'string', describe: 'e.g. 2h, or off; without: what holds now' })
+        .option('reason', { type: 'string', describe: 'Shown wherever the snooze is' })
+        .option('learn', {
+          type: 'boolean',
+          default: false,
+          describe: 'Models shall learn from what happens meanwhile',
+        })
+        .example('$0 snooze 2h --reason "disk swap"', 'For planned work'),
+    load: () => import('./commands/snooze.ts'),
+  }),
+  command({
+    command: 'log-level <level>',
+    describe: 'What the agent logs, changed while it runs, for a while',
+    builder: (yargs) =>
+      local(yargs)
+        .positional('level', {
+          type: 'string',
+          choices: ['debug', 'info', 'warning', 'error'],
+          demandOption: true,
+        })
+        .option('for', { type: 'string', default: '10m', describe: 'Then back to what is configured' })
+        .example('$0 log-level debug --for 10m', 'Look closer for ten minutes'),
+    load: () => import('./commands/log-level.ts'),
+  }),
   group('config', 'The configuration file', 'check /etc/edgewood/agent.yaml', [
     config('check [file]', 'Check a configuration file: line, column, what was expected', (yargs) =>
       yargs.example('$0 config check /etc/edgewood/agent.yaml', 'Check before a restart'),

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Budget } from '../../core/model.ts';
 import type { Severity } from '../../core/protocol/events.ts';
+import type { MaintenanceWindow } from '../maintenance.ts';
 import { KEYS } from './keys.ts';
 
 /** A setting that can't be taken: where (file, line, column, key), what was expected, how to mend it. */
@@ -45,6 +46,8 @@ export interface AgentConfig {
   readonly refit: 'auto' | 'off';
   readonly budget: Budget;
   readonly renotifyMs: number;
+  readonly maintenance: readonly MaintenanceWindow[];
+  readonly processes: { readonly count: number; readonly commandLines: boolean };
   readonly limits: {
     readonly sampleRetentionMs: number;
     readonly eventRetentionMs: number;
@@ -120,6 +123,8 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
       criticalPerDay: get('budget.critical'),
     },
     renotifyMs: get('incident.renotify'),
+    maintenance: get<MaintenanceWindow[] | undefined>('maintenance') ?? [],
+    processes: { count: get('processes.count'), commandLines: get('processes.commandLines') },
     limits: {
       sampleRetentionMs: get('retention.samples'),
       eventRetentionMs: get('retention.events'),

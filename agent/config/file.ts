@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { printable } from '../log.ts';
+import type { MaintenanceWindow } from '../maintenance.ts';
 import { ConfigError, type Origin, type Settings, type SinkConfig } from './config.ts';
 import { KEY_BY_PATH, KEYS } from './keys.ts';
 
@@ -48,15 +49,21 @@ export function parseConfig(text: string, path: string): Settings {
   const origins = new Map<string, Origin>();
   const root = document.contents;
   if (faults.length === 0 && isMap(root)) {
-    const context: Walk = { at, faults, sinks: [] };
+    const context: Walk = { at, faults, lists: { sinks: [], maintenance: [] } };
     walk(root, '', context, (key, value, written, where) => {
       values.set(key, value);
       origins.set(key, { from: where, written });
     });
-    for (const { entry, origin } of context.sinks) {
-      for (const [key, value] of origin) origins.set(`sinks[${sinks.length}].${key}`, value);
-      sinks.push(entry);
+    for (const [list, entries] of Object.entries(context.lists)) {
+      for (const [i, { origin }] of entries.entries()) {
+        for (const [key, value] of origin) origins.set(`${list}[${i}].${key}`, value);
+      }
     }
+    for (const { entry } of context.lists.sinks) {
+      sinks.push({ name: String(entry['type']), ...entry } as SinkConfig);
+    }
+    const windows = context.lists.maintenance.map(({ entry }) => windowOf(entry));
+    if (windows.length > 0) values.set('maintenance', windows);
   } else if (faults.length === 0 && root !== null && !(isScalar(root) && root.value === null)) {
     faults.push(`${path}:1:1: expected settings as \`key: value\``);
   }
@@ -70,8 +77,29 @@ const firstLine = (message: string): string =>
 interface Walk {
   readonly at: (offset: number) => string;
   readonly faults: string[];
-  readonly sinks: { entry: SinkConfig; origin: ReadonlyMap<string, Origin> }[];
+  readonly lists: Readonly<Record<List, Entry[]>>;
 }
+
+type List = 'sinks' | 'maintenance';
+
+interface Entry {
+  readonly entry: Readonly<Record<string, unknown>>;
+  readonly origin: ReadonlyMap<string, Origin>;
+}
+
+/** What an entry can't be without, and how one begins. */
+const LISTS: Readonly<Record<List, { readonly needs: readonly string[]; readonly example: string }>> = {
+  sinks: { needs: ['type'], example: '- type: mqtt' },
+  maintenance: { needs: ['schedule', 'duration'], example: '- schedule: "0 2 * * sun"' },
+};
+
+const windowOf = (entry: Readonly<Record<string, unknown>>): MaintenanceWindow => ({
+  name: (entry['name'] as string | undefined) ?? 'maintenance',
+  schedule: entry['schedule'] as string,
+  durationMs: entry['duration'] as number,
+  timezone: (entry['timezone'] as string | undefined) ?? null,
+  training: (entry['training'] as MaintenanceWindow['training'] | undefined) ?? 'exclude',
+});
 
 type Put = (path: string, value: unknown, written: string, where: string) => void;
 
@@ -92,10 +120,12 @@ function walk(map: YAMLMap, prefix: string, context: Walk, put: Put): void {
           `${place}: ${path}: expected ${key.expected}, found ${shorten(printable(JSON.stringify(raw)))}`,
         );
       } else put(path, parsed, asWritten(raw), where.replace(/:\d+$/, ''));
-    } else if (path === 'sinks') {
-      if (isSeq(value)) for (const item of value.items) readSink(item as Node, context);
+    } else if (path === 'sinks' || path === 'maintenance') {
+      if (isSeq(value)) for (const item of value.items) readEntry(path, item as Node, context);
       else
-        context.faults.push(`${where}: sinks: expected a list, each entry beginning with \`- type: mqtt\``);
+        context.faults.push(
+          `${where}: ${path}: expected a list, each entry beginning with \`${LISTS[path].example}\``,
+        );
     } else if (KEYS.some((other) => other.path.startsWith(`${path}.`))) {
       if (isMap(value)) walk(value, `${path}.`, context, put);
       else context.faults.push(`${where}: ${path}: expected a map with ${childrenOf(path)}`);
@@ -105,29 +135,27 @@ function walk(map: YAMLMap, prefix: string, context: Walk, put: Put): void {
   }
 }
 
-function readSink(item: Node, context: Walk): void {
+function readEntry(list: List, item: Node, context: Walk): void {
+  const { needs, example } = LISTS[list];
+  const where = context.at(item.range?.[0] ?? 0);
   if (!isMap(item)) {
-    context.faults.push(
-      `${context.at(item.range?.[0] ?? 0)}: sinks: expected \`- type: mqtt\` and its settings`,
-    );
+    context.faults.push(`${where}: ${list}: expected \`${example}\` and its settings`);
     return;
   }
-  const sink: Record<string, unknown> = {};
+  const entry: Record<string, unknown> = {};
   const origin = new Map<string, Origin>();
-  walk(item, 'sinks[].', context, (path, value, written, from) => {
-    const key = path.slice('sinks[].'.length);
-    sink[key] = value;
+  const prefix = `${list}[].`;
+  walk(item, prefix, context, (path, value, written, from) => {
+    const key = path.slice(prefix.length);
+    entry[key] = value;
     origin.set(key, { from, written });
   });
-  if (sink['type'] === undefined) {
-    if (!item.has('type')) {
-      context.faults.push(
-        `${context.at(item.range?.[0] ?? 0)}: sinks: \`type\` is missing, expected mqtt, influx, webhook or stdout`,
-      );
-    }
-    return;
+  for (const need of needs) {
+    if (item.has(need)) continue;
+    const expected = KEY_BY_PATH.get(prefix + need)?.expected;
+    context.faults.push(`${where}: ${list}: \`${need}\` is missing, expected ${expected}`);
   }
-  context.sinks.push({ entry: { name: String(sink['type']), ...sink } as SinkConfig, origin });
+  if (needs.every((need) => entry[need] !== undefined)) context.lists[list].push({ entry, origin });
 }
 
 const asWritten = (raw: unknown): string => (typeof raw === 'string' ? raw : JSON.stringify(raw));

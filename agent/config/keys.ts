@@ -1,4 +1,5 @@
 import { parseBytes, parseDurationMs, parseRatePerDay } from '../units.ts';
+import { isCronExpression, isTimeZone } from './cron.ts';
 
 /**
  * Every setting, once: the file's validation, the flags, the environment and the reference are read off this table.
@@ -23,6 +24,7 @@ const bounded =
     const value = typeof raw === 'string' || typeof raw === 'number' ? parse(String(raw)) : null;
     return value === null || value < low || value > high ? undefined : value;
   };
+const parseCount = (text: string): number | null => (/^\d{1,9}$/.test(text) ? Number(text) : null);
 const oneOf =
   (...choices: readonly string[]) =>
   (raw: unknown): string | undefined =>
@@ -159,6 +161,22 @@ export const KEYS: readonly Key[] = [
     reload: true,
   },
   {
+    path: 'processes.count',
+    expected: 'a number from 0 to 20',
+    parse: bounded(parseCount, 0, 20),
+    default: 5,
+    doc: 'So many of the heaviest processes, by CPU and by memory, are named in an alert; 0: none.',
+    reload: true,
+  },
+  {
+    path: 'processes.commandLines',
+    expected: 'true or false',
+    parse: boolean,
+    default: false,
+    doc: 'Name them with their command lines, which may hold secrets; else by their names.',
+    reload: true,
+  },
+  {
     path: 'retention.samples',
     expected: 'a duration from 1h to 365d',
     parse: bounded(parseDurationMs, 3_600_000, 365 * DAY_MS),
@@ -206,6 +224,39 @@ export const KEYS: readonly Key[] = [
     expected: 'a path',
     parse: text,
     doc: 'Log here instead of stderr; turned over at 10 MB, kept for 7 days, at most 10 files.',
+  },
+  {
+    path: 'maintenance[].schedule',
+    expected: 'a cron expression of five fields in quotes, e.g. "0 2 * * sun"',
+    parse: (raw) => (typeof raw === 'string' && isCronExpression(raw) ? raw.trim() : undefined),
+    doc: 'When a window begins in which no alert is raised: minute, hour, day of month, month, day of week.',
+  },
+  {
+    path: 'maintenance[].duration',
+    expected: 'a duration from 1m to 7d',
+    parse: bounded(parseDurationMs, 60_000, 7 * DAY_MS),
+    doc: 'How long it lasts.',
+  },
+  {
+    path: 'maintenance[].name',
+    expected: 'a text of at most 64 characters',
+    parse: (raw) => {
+      const value = text(raw);
+      return value !== undefined && value.length <= 64 ? value : undefined;
+    },
+    doc: 'What it is called in `status` and in events; by default maintenance.',
+  },
+  {
+    path: 'maintenance[].timezone',
+    expected: 'a name of the time zone database, e.g. Europe/Berlin',
+    parse: (raw) => (typeof raw === 'string' && isTimeZone(raw) ? raw : undefined),
+    doc: 'Of the schedule; by default the time zone of the host.',
+  },
+  {
+    path: 'maintenance[].training',
+    expected: 'exclude or include',
+    parse: oneOf('exclude', 'include'),
+    doc: 'Whether models learn from what happens then; by default they do not.',
   },
   {
     path: 'sinks[].type',

@@ -69,5 +69,13 @@ export function configurationTemplate(sinks: readonly Readonly<Record<string, st
       lines.push(`${comment}  ${i === 0 ? '-' : ' '} ${key}: ${value}`);
     }
   }
+  lines.push(
+    '',
+    '## Times in which no alert is raised, and which models do not learn from.',
+    '#maintenance:',
+    '#  - schedule: "0 2 * * sun"',
+    '#    duration: 2h',
+    '#    name: weekly patching',
+  );
   return `${lines.join('\n')}\n`;
 }

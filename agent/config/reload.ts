@@ -15,7 +15,7 @@ export function reload(before: Settings, after: Settings): Reload {
   const values = new Map<string, unknown>();
   const changed: string[] = [];
   const needRestart: string[] = [];
-  for (const { path, reload: live } of KEYS) {
+  for (const { path, reload: live } of [...KEYS, { path: 'maintenance', reload: true }]) {
     const [old, now] = [before.values.get(path), after.values.get(path)];
     const differs = JSON.stringify(old) !== JSON.stringify(now);
     if (differs) (live ? changed : needRestart).push(path);

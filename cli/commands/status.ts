@@ -1,4 +1,5 @@
 import { printable } from '../../agent/log.ts';
+import type { ActiveMaintenance } from '../../agent/maintenance.ts';
 import { type Inventory, inventory } from '../../collector/inventory.ts';
 import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
@@ -13,7 +14,7 @@ export interface StatusOptions {
 
 /** The part of the agent's answer that is shown (agent.ts, status). */
 export interface AgentStatus {
-  readonly state: 'warming-up' | 'watching' | 'incident';
+  readonly state: 'warming-up' | 'watching' | 'incident' | 'maintenance';
   readonly version: string;
   readonly host: { readonly id: string; readonly name: string; readonly site: string };
   readonly nowMs: number;
@@ -54,6 +55,7 @@ export interface AgentStatus {
     readonly severity: 'info' | 'warning' | 'critical';
     readonly openedAtMs: number;
   } | null;
+  readonly maintenance: readonly ActiveMaintenance[];
   readonly budget: {
     readonly infoPerDay: number;
     readonly warningPerDay: number;
@@ -124,8 +126,18 @@ export function stateSentence(status: AgentStatus): string {
     nightly: 'fitted anew every night',
     none: 'no further fits',
   }[status.next.kind];
-  const doing = status.state === 'incident' ? 'An incident stands' : 'Watching';
+  const doing = {
+    incident: 'An incident stands',
+    maintenance: 'Watching without alerts',
+    watching: 'Watching',
+  }[status.state];
   return `${doing}; ${status.model?.slot === 'central' ? 'model from the centre' : next}.`;
+}
+
+export function maintenanceText({ kind, name, untilMs, training }: ActiveMaintenance, nowMs: number): string {
+  const what = kind === 'snooze' ? `snoozed${name === '' ? '' : `: ${printable(name)}`}` : printable(name);
+  const learning = training === 'exclude' ? 'not learned from' : 'learned from';
+  return `${what}, for another ${formatDuration(Math.max(0, untilMs - nowMs))}, until ${new Date(untilMs).toISOString().slice(0, 16)}Z, ${learning}`;
 }
 
 export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''): string {
@@ -143,6 +155,7 @@ export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''):
       `${printable(status.incident.id)}, ${status.incident.severity}, for ${formatDuration(status.nowMs - status.incident.openedAtMs)} (edgewood alerts show ${printable(status.incident.id).slice(0, 8)})`,
     );
   }
+  for (const one of status.maintenance) row('no alerts', maintenanceText(one, status.nowMs));
   if (hostLine !== '') row('host', hostLine);
   row(
     'agent',

@@ -21,6 +21,8 @@ export const EVENT_TYPES = {
   dropped: 'edgewood.events.dropped',
   /** The store had to be begun anew: an alert, of severity warning. */
   storeReplaced: 'edgewood.store.replaced',
+  /** A time without alerts begins or ends: by schedule, or because somebody asked for it. */
+  maintenance: 'edgewood.maintenance',
   drift: 'edgewood.drift',
 } as const;
 export type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];
@@ -55,6 +57,15 @@ export interface Explanation {
   }[];
   /** Plain words: "CPU 97 % (usually 8-31 %) explains 71 % of this". */
   readonly sentence: string;
+}
+
+export interface ProcessUse {
+  readonly pid: number;
+  readonly name: string;
+  /** Of all CPUs, as the metric `cpu`; null where it could not be told. */
+  readonly cpuPercent: number | null;
+  /** Resident. */
+  readonly memoryBytes: number;
 }
 
 /** `data` of an incident event. Its JSON Schema is `alert.schema.json`. */
@@ -95,7 +106,11 @@ export interface AlertData {
   };
   readonly features: readonly FeatureReport[];
   readonly explanation: Explanation;
-  readonly processes: { readonly byCpu: readonly object[]; readonly byMemory: readonly object[] } | null;
+  /** Those that were heaviest when the incident opened. */
+  readonly processes: {
+    readonly byCpu: readonly ProcessUse[];
+    readonly byMemory: readonly ProcessUse[];
+  } | null;
   readonly context: {
     readonly lastScores: readonly (number | null)[];
     readonly driftSeverity: number | null;

@@ -145,6 +145,18 @@ const storeReplaced = record({
   findings: list(text),
 });
 
+const maintenance = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  state: choice('began', 'ended'),
+  kind: choice('window', 'snooze'),
+  name: text,
+  from: time,
+  until: time,
+  training: choice('exclude', 'include'),
+});
+
 const ack = record({
   schemaVersion: choice(1),
   epoch: id,
@@ -190,7 +202,7 @@ const telemetry = record({
     record({ t: { type: 'number', minimum: 0 }, score: orNull(number), surprise: orNull(number) }),
   ),
   health: record({
-    state: choice('warming-up', 'watching', 'incident'),
+    state: choice('warming-up', 'watching', 'incident', 'maintenance'),
     samples: count,
     gaps: count,
     notStored: count,
@@ -208,6 +220,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.modelActivated]: 'model-activated',
   [EVENT_TYPES.dropped]: 'events-dropped',
   [EVENT_TYPES.storeReplaced]: 'store-replaced',
+  [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
 };
 
@@ -218,6 +231,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   'model-activated': modelActivated,
   'events-dropped': dropped,
   'store-replaced': storeReplaced,
+  maintenance,
   ack,
   status,
   telemetry,

@@ -15,7 +15,7 @@ export interface TelemetryDocument {
 
 /** The agent's own figures. */
 export interface TelemetryHealth {
-  readonly state: 'warming-up' | 'watching' | 'incident';
+  readonly state: 'warming-up' | 'watching' | 'incident' | 'maintenance';
   readonly samples: number;
   readonly gaps: number;
   readonly notStored: number;

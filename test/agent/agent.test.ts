@@ -21,6 +21,75 @@ const statesOf = (it: ScriptedAgent): string[] =>
 const statusOf = (it: ScriptedAgent): AgentStatus => it.agent.status() as AgentStatus;
 const sentenceOf = (it: ScriptedAgent): string => stateSentence(statusOf(it));
 
+describe('what was running', () => {
+  const found: NonNullable<AlertData['processes']> = {
+    byCpu: [{ pid: 7, name: 'stress', cpuPercent: 97, memoryBytes: 1e6 }],
+    byMemory: [{ pid: 8, name: 'hog', cpuPercent: null, memoryBytes: 9e9 }],
+  };
+  const surveyed = (): { it: ScriptedAgent; answer: (result: typeof found | Error) => Promise<void> } => {
+    const survey = Promise.withResolvers<typeof found>();
+    const it = script({ survey: () => survey.promise });
+    it.learn();
+    it.samples(30);
+    return {
+      it,
+      answer: async (result) => {
+        if (result instanceof Error) survey.reject(result);
+        else survey.resolve(result);
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    };
+  };
+
+  test('is found out as an incident opens, before it is stored, and stays with it to its end', async () => {
+    const { it, answer } = surveyed();
+    it.samples(3, busy);
+    expect(statusOf(it).state).toBe('incident');
+    expect(alertsOf(it)).toEqual([]);
+    await answer(found);
+    it.samples(30);
+    expect(statesOf(it).at(0)).toBe('incident-1 opened');
+    expect(statesOf(it).at(-1)).toBe('incident-1 resolved');
+    for (const alert of alertsOf(it)) {
+      expect(alert.processes).toEqual(found);
+      expect(validator('alert')(alert)).toEqual([]);
+    }
+  });
+
+  test('an alert goes without it where it can not be read', async () => {
+    const { it, answer } = surveyed();
+    it.samples(3, busy);
+    await answer(new Error('no /proc'));
+    expect(alertsOf(it)[0]).toMatchObject({ state: 'opened', processes: null });
+    expect(it.logs('processes.unavailable')).toHaveLength(1);
+  });
+
+  test('an end of the agent does not wait for it', () => {
+    const { it } = surveyed();
+    it.samples(3, busy);
+    it.agent.stop();
+    expect(alertsOf(it)[0]).toMatchObject({ state: 'opened', processes: null });
+    expect(it.events().at(-1)?.type).toBe('edgewood.agent.stopped');
+  });
+
+  test('a crash meanwhile costs nothing: the incident is found anew', () => {
+    const { it } = surveyed();
+    it.samples(2, busy);
+    it.restart(INTERVAL_MS);
+    it.samples(3, busy);
+    it.agent.stop();
+    expect(statesOf(it).filter((state) => state.endsWith('opened'))).toHaveLength(1);
+  });
+
+  test('is not asked for where it is switched off', () => {
+    const it = script({ settings: { 'processes.count': 0 }, survey: () => expect.fail('asked') });
+    it.learn();
+    it.samples(30);
+    it.samples(3, busy);
+    expect(alertsOf(it)[0]).toMatchObject({ processes: null });
+  });
+});
+
 describe('from nothing to an incident and its end', () => {
   test('says at each step what it does and what comes next', () => {
     const it = script();
@@ -285,7 +354,7 @@ describe('a full disk', () => {
     expect(it.logs('store.recovered')).toHaveLength(1);
     const alerts = alertsOf(it);
     expect([alerts[0]?.state, alerts.at(-1)?.state]).toEqual(['opened', 'resolved']);
-    expect(it.agent.counters.lostEvents).toBe(0);
+    expect(it.agent.lostEvents).toBe(0);
     // They say what was then, under the numbers of now.
     expect(alerts[0]?.features[0]?.value).toBe(99);
     for (const event of it.events('edgewood.incident')) {
@@ -319,7 +388,7 @@ describe('a full disk', () => {
     for (let i = 0; i < 200; i++) it.sample((values) => void values.fill(100 * 1.3 ** i));
     it.full = false;
     it.agent.stop();
-    const { lostEvents } = it.agent.counters;
+    const { lostEvents } = it.agent;
     expect(lostEvents).toBeGreaterThan(0);
     expect(it.events('edgewood.incident')).toHaveLength(64);
     expect(alertsOf(it)[0]?.state).toBe('updated');

@@ -103,6 +103,8 @@ describe('resolving', () => {
       refit: 'auto',
       budget: { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30.4375 },
       renotifyMs: 3_600_000,
+      maintenance: [],
+      processes: { count: 5, commandLines: false },
       limits: {
         sampleRetentionMs: 14 * 86_400_000,
         eventRetentionMs: 90 * 86_400_000,

@@ -102,6 +102,7 @@ export class World {
       ['budget.info', 50],
     ]);
     const agent = new Agent({
+      survey: null,
       config: resolveConfig([{ values, sinks: [] }]),
       version: '1.2.3',
       hostId: 'host',

@@ -1,4 +1,4 @@
-import { Agent } from '../../agent/agent.ts';
+import { Agent, type AgentDependencies } from '../../agent/agent.ts';
 import { resolveConfig } from '../../agent/config/config.ts';
 import type { Fields, Level } from '../../agent/log.ts';
 import { Outward } from '../../agent/outward.ts';
@@ -16,6 +16,7 @@ const START_MS = 1_700_000_000_000;
 export interface ScriptOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly kind?: Source['kind'];
+  readonly survey?: AgentDependencies['survey'];
 }
 
 /** All that outlives the process of an agent: disk and clock. And the agent, which may be started over and over. */
@@ -112,6 +113,7 @@ export class ScriptedAgent {
       ...Object.entries(this.#options.settings ?? {}),
     ]);
     return new Agent({
+      survey: this.#options.survey ?? null,
       config: resolveConfig([{ values, sinks: [] }]),
       version: '1.2.3',
       hostId: 'host',

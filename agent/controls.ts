@@ -1,0 +1,51 @@
+import type { Clock } from '../collector/source.ts';
+import type { Agent } from './agent.ts';
+import type { Handler } from './local-api.ts';
+import { LEVELS, type Level } from './log.ts';
+import type { Logging } from './logging.ts';
+import { MAX_SNOOZE_MS, type Snooze } from './maintenance.ts';
+
+const MAX_REASON_LENGTH = 200;
+const MAX_LEVEL_MS = 24 * 3_600_000;
+
+/**
+ * What the local socket can change, for whoever may open it (its owner and its group):
+ * {"method":"snooze","ms":7200000,"reason":"disk swap","training":"exclude"}, ms 0 ends it;
+ * {"method":"logLevel","level":"debug","ms":600000}, back to what was configured after that time.
+ * Requests come from outside: each field is checked, and what is wrong with it is the answer.
+ */
+export function controls(
+  agent: () => Agent | null,
+  logging: Logging,
+  clock: Clock,
+): Readonly<Record<string, Handler>> {
+  let restore: NodeJS.Timeout | undefined;
+  return {
+    snooze: ({ ms, reason = '', training = 'exclude' }) => {
+      if (!isDuration(ms, MAX_SNOOZE_MS)) throw new Error('snooze: expected up to 24 hours');
+      if (typeof reason !== 'string' || reason.length > MAX_REASON_LENGTH)
+        throw new Error(`reason: expected a text of at most ${MAX_REASON_LENGTH} characters`);
+      if (training !== 'exclude' && training !== 'include')
+        throw new Error('training: expected exclude or include');
+      const nowMs = clock.nowMs();
+      const snooze: Snooze = { fromMs: nowMs, untilMs: nowMs + ms, reason, training };
+      return agent()?.snooze(ms === 0 ? null : snooze);
+    },
+    logLevel: ({ level, ms }) => {
+      if (!LEVELS.includes(level as Level)) throw new Error(`level: expected ${LEVELS.join(', ')}`);
+      if (!isDuration(ms, MAX_LEVEL_MS) || ms === 0) throw new Error('for how long: expected up to 24 hours');
+      const before = logging.level;
+      clearTimeout(restore);
+      restore = setTimeout(() => {
+        logging.level = logging.configured;
+        logging.log('info', 'log.level', { level: logging.level });
+      }, ms).unref();
+      logging.level = level as Level;
+      logging.log('info', 'log.level', { level, before, forMs: ms });
+      return { level, configured: logging.configured };
+    },
+  };
+}
+
+const isDuration = (ms: unknown, most: number): ms is number =>
+  typeof ms === 'number' && Number.isFinite(ms) && ms >= 0 && ms <= most;
