@@ -17,12 +17,13 @@ import {
   modelSummary,
   storeReplacedEvent,
 } from './events.ts';
+import type { Figures } from './figures.ts';
 import { type FitOutcome, Fitting } from './fitting.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
-import { type AgentState, statusReport } from './status.ts';
+import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
   type NewEvent,
   SAMPLE_AFTER_GAP,
@@ -53,8 +54,9 @@ export interface AgentDependencies {
   readonly outward: Outward;
   readonly clock: Clock;
   readonly log: Log;
-  /** Resident set size. */
-  readonly memoryBytes: () => number;
+  /** Resident and proportional set size. */
+  readonly memory: () => { readonly residentBytes: number; readonly proportionalBytes: number | null };
+  readonly figures: Figures;
   readonly newId: () => string;
   readonly setImmediate: (callback: () => void) => void;
   /** The heaviest processes of this host now; null where it is not this host that is watched. */
@@ -78,7 +80,7 @@ export class Agent {
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
-  readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0 };
+  readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, incidents: 0 };
   #loaded: LoadedModel | null = null;
   #watcher: Watcher | null = null;
   #lastSample: Sample | null = null;
@@ -152,9 +154,12 @@ export class Agent {
   }
 
   /** One sample, synchronously from reading to the durable outbox. */
-  onSample(sample: Sample, meta: Pick<SampleMeta, 'failed'>): void {
+  onSample(sample: Sample, meta: Pick<SampleMeta, 'failed' | 'readMs' | 'lateMs'>): void {
     if (this.#stopped) return;
     this.counters.samples++;
+    const { figures } = this.#deps;
+    figures.record('sample', meta.readMs);
+    figures.record('loopLag', meta.lateMs);
     const gap = this.#afterGap(sample);
     this.#commits.flush();
     this.#lastSample = sample;
@@ -166,7 +171,7 @@ export class Agent {
     let standing = false;
     if (watcher !== null) {
       const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
-      const judgement = watcher.step(sample, gate, this.#deps.newId);
+      const judgement = figures.time('score', () => watcher.step(sample, gate, this.#deps.newId));
       this.counters.judged++;
       score = judgement.score;
       standing = watcher.incident.standing !== null;
@@ -193,12 +198,10 @@ export class Agent {
   #keep(sample: Sample, score: number, standing: boolean, gap: boolean): void {
     const excluded = this.#maintenance.excluded ? SAMPLE_EXCLUDED : 0;
     try {
-      this.#deps.store.appendSample({
-        timeMs: sample.timeMs,
-        values: sample.values,
-        score,
-        flags: (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0) | excluded,
-      });
+      const flags = (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0) | excluded;
+      this.#deps.figures.time('store', () =>
+        this.#deps.store.appendSample({ timeMs: sample.timeMs, values: sample.values, score, flags }),
+      );
       this.#deps.outward.sampleStored(sample.timeMs);
       if (this.#storeFull) {
         this.#storeFull = false;
@@ -239,6 +242,7 @@ export class Agent {
 
   #onTransition(transition: Transition, watcher: Watcher): void {
     const { incident, state } = transition;
+    if (state === 'opened') this.counters.incidents++;
     // Made now and numbered when it is stored: with a full disk that is later, and the watcher moves on.
     const alert = alertData(transition, watcher, this.#alertContext(), { epoch: '', n: 0 });
     const surveyed = state === 'opened' ? this.#survey() : { processes: this.#processesOf(incident.id) };
@@ -444,14 +448,23 @@ export class Agent {
     this.#lastTelemetryMs = now;
     const points = this.#telemetry;
     this.#telemetry = [];
+    const { outward, store } = this.#deps;
+    const memory = this.#deps.memory();
     const health = {
       state: this.state(),
       samples: this.counters.samples,
       gaps: this.counters.gaps,
       notStored: this.counters.notStored,
-      databaseBytes: this.#deps.store.bytes(),
-      pending: this.#deps.outward.pending(),
-      memoryBytes: this.#deps.memoryBytes(),
+      databaseBytes: store.bytes(),
+      pending: outward.pending(),
+      memoryBytes: memory.residentBytes,
+      proportionalBytes: memory.proportionalBytes,
+      dropped: outward.deliveries.reduce((sum, { sink }) => sum + store.outbox(sink.name).dropped, 0),
+      connects: outward.deliveries.reduce((sum, { sink }) => sum + sink.status().connects, 0),
+      incidents: this.counters.incidents,
+      modelTrainedTo: this.#loaded === null ? null : this.#loaded.model.provenance.trainedToMs,
+      driftSeverity: null,
+      latencyMs: this.#deps.figures.quantiles(),
     };
     const payload = JSON.stringify({
       schemaVersion: 1,
@@ -485,7 +498,7 @@ export class Agent {
   }
 
   /** Everything `edgewood status` shows. */
-  status(): object {
+  status(): StatusReport {
     const watcher = this.#watcher;
     return statusReport({
       ...this.#deps,

@@ -24,6 +24,8 @@ export interface DeliveryDependencies {
   readonly wakeAll?: () => void;
   /** Events a second, of those from before the sink was last reached. */
   readonly backlogPerSecond?: number;
+  /** Told how long an event took from its sample to its acknowledgement. */
+  readonly delivered?: (latencyMs: number) => void;
 }
 
 /**
@@ -159,8 +161,10 @@ export class Delivery {
       if (settlement.outcome === 'poison')
         poisoned.push({ sequence: event.sequence, reason: settlement.reason });
       else if (settlement.outcome === 'retry') retry = settlement;
-      else if (this.#hub === null) delivered.push(event.sequence);
-      else this.#hub.sent(event, this.#deps.clock.monotonicMs());
+      else if (this.#hub === null) {
+        delivered.push(event.sequence);
+        this.#deps.delivered?.(this.#deps.clock.nowMs() - event.timeMs);
+      } else this.#hub.sent(event, this.#deps.clock.monotonicMs());
     }
     store.settle(name, delivered, poisoned);
     this.delivered += delivered.length;

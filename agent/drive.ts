@@ -4,6 +4,7 @@ import type { Agent } from './agent.ts';
 import { type AgentConfig, resolveConfig, type Settings } from './config/config.ts';
 import { reload } from './config/reload.ts';
 import { messageOf } from './delivery.ts';
+import type { HttpListener } from './http.ts';
 import type { LocalApi } from './local-api.ts';
 import type { Log } from './log.ts';
 import type { Logging } from './logging.ts';
@@ -11,6 +12,7 @@ import { trimMemory } from './memory.ts';
 import type { Outward } from './outward.ts';
 import type { ServiceManager } from './service-manager.ts';
 import type { SinkContext } from './sinks/sink.ts';
+import type { StatusReport } from './status.ts';
 import type { SqliteStore } from './store/sqlite-store.ts';
 import { StoreCorruptError } from './store/store.ts';
 
@@ -36,7 +38,7 @@ export interface RunningAgent {
   reload(before: Settings, read: () => Promise<Settings>): Promise<Settings>;
   /** Delivers what it can within its deadline, and closes everything. */
   stop(): Promise<void>;
-  status(): object;
+  status(): StatusReport;
 }
 
 export interface Parts {
@@ -48,6 +50,9 @@ export interface Parts {
   readonly config: AgentConfig;
   readonly logging: Logging;
   readonly manager: ServiceManager;
+  readonly http: HttpListener | null;
+  /** When the loop last really sampled. */
+  readonly alive: { sampledMs: number };
   readonly condemned: AbortSignal;
   readonly context: (config: AgentConfig) => SinkContext;
 }
@@ -72,6 +77,7 @@ export function drive(parts: Parts): RunningAgent {
   }, TRIM_AFTER_MS).unref();
   const ended = sampler
     .run((sample, meta) => {
+      if (!meta.failed) parts.alive.sampledMs = performance.now();
       agent.onSample(sample, meta);
       // A sample of missing values keeps the loop going, but it is no sign of life.
       if (!meta.failed) manager.sampled(agent.sentence());
@@ -90,6 +96,7 @@ export function drive(parts: Parts): RunningAgent {
   const abandon = async (): Promise<void> => {
     await outward.abandon(STOP_DEADLINE_MS / 4);
     await api.close();
+    await parts.http?.close();
     await source.close();
     store.close();
   };
@@ -108,6 +115,7 @@ export function drive(parts: Parts): RunningAgent {
       log('warning', 'delivery.unfinished', left);
     }
     await api.close();
+    await parts.http?.close();
     await source.close();
     store.close();
     log('info', 'agent.stopped', { samples: agent.counters.samples });

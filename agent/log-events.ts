@@ -12,6 +12,8 @@ export const LOG_EVENTS = {
   'delivery.retry': 'The sink did not take events; told once for each reason, tried again with backoff.',
   'delivery.unfinished': 'Stopped with events yet to deliver; they wait in the outbox for the next start.',
   'http.insecure': 'A token or password goes over plain http.',
+  'http.listening': 'The address of /metrics, /healthz and /readyz.',
+  'http.unavailable': 'That address can not be listened on; the agent watches without it.',
   'incident.invalidated': 'An incident whose course was not seen to its end.',
   'incident.opened': 'The host behaves unlike before. Fields: id, severity, trigger, the sentence.',
   'incident.resolved': 'An incident is over.',

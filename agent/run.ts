@@ -10,12 +10,15 @@ import { type AgentConfig, ConfigError } from './config/config.ts';
 import { controls } from './controls.ts';
 import { messageOf } from './delivery.ts';
 import { drive, type RunningAgent } from './drive.ts';
+import { Figures } from './figures.ts';
+import type { HttpListener } from './http.ts';
 import { hostIdFrom, readMachineId } from './identity.ts';
 import { LocalApi } from './local-api.ts';
 import type { Log } from './log.ts';
 import { configuredLogging, type Logging, loggingTo } from './logging.ts';
 import { openDatabase } from './native.ts';
 import { Outward } from './outward.ts';
+import { processFigures, proportionalBytes } from './process-figures.ts';
 import { serviceManager } from './service-manager.ts';
 import type { SinkContext } from './sinks/sink.ts';
 import { openSqliteStore, type SqliteStore } from './store/sqlite-store.ts';
@@ -80,7 +83,9 @@ async function assemble(
     labels,
     schema: source.schema,
   });
+  const figures = new Figures(() => clock.monotonicMs());
   const outward = new Outward({
+    delivered: (latencyMs) => figures.record('delivery', latencyMs),
     store,
     clock,
     random: Math.random,
@@ -121,7 +126,11 @@ async function assemble(
     outward,
     clock,
     log,
-    memoryBytes: () => process.memoryUsage.rss(),
+    memory: () => ({
+      residentBytes: process.memoryUsage.rss(),
+      proportionalBytes: proportionalBytes(),
+    }),
+    figures,
     newId: () => randomBytes(8).toString('hex'),
     setImmediate: (callback) => setImmediate(callback),
     survey: source.kind === 'replay' ? null : surveyProcesses,
@@ -139,9 +148,41 @@ async function assemble(
   agent.start();
   outward.start();
   const manager = await serviceManager(process.env, log, () => clock.monotonicMs());
-  const running = drive({ agent, source, store, outward, api, config, logging, manager, condemned, context });
+  const alive = { sampledMs: clock.monotonicMs() };
+  const http = await listenAsAsked(config, agent, figures, alive, log);
+  const parts = { agent, source, store, outward, api, config, logging, manager, http, alive, condemned };
+  const running = drive({ ...parts, context });
   manager.ready(config.intervalMs);
   return running;
+}
+
+/** Loaded where it is asked for. A port that is taken must not keep the host from being watched. */
+async function listenAsAsked(
+  { http, intervalMs }: AgentConfig,
+  agent: Agent,
+  figures: Figures,
+  alive: { readonly sampledMs: number },
+  log: Log,
+): Promise<HttpListener | null> {
+  if (http === null) return null;
+  const { listenHttp } = await import('./http.ts');
+  const { exposition } = await import('./exposition.ts');
+  const { health } = await import('./health.ts');
+  try {
+    const listener = await listenHttp(http, {
+      metrics: (open) => exposition(agent.status(), figures, processFigures(), open),
+      ...health(
+        () => agent.state(),
+        intervalMs,
+        () => performance.now() - alive.sampledMs,
+      ),
+    });
+    log('info', 'http.listening', { host: http.host, port: listener.port });
+    return listener;
+  } catch (error) {
+    log('warning', 'http.unavailable', { ...http, error: messageOf(error) });
+    return null;
+  }
 }
 
 /** Loaded when the first incident opens. */

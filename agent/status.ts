@@ -5,6 +5,7 @@ import type { LoadedModel } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { Delivery } from './delivery.ts';
 import { modelSummary } from './events.ts';
+import type { Figures } from './figures.ts';
 import type { NextFit } from './learner.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
 import type { Store } from './store/store.ts';
@@ -30,10 +31,13 @@ export interface StatusParts {
   readonly lastSample: Sample | null;
   readonly lastScore: number;
   readonly counters: Readonly<Record<string, number>>;
+  readonly figures: Figures;
 }
 
+export type StatusReport = ReturnType<typeof statusReport>;
+
 /** Everything that `edgewood status` shows. */
-export function statusReport(parts: StatusParts): object {
+export function statusReport(parts: StatusParts) {
   const { state, config, version, hostId, bootId, source, store, deliveries, watcher, loaded, lastSample } =
     parts;
   return {
@@ -63,6 +67,7 @@ export function statusReport(parts: StatusParts): object {
     maintenance: parts.maintenance,
     budget: config.budget,
     counters: parts.counters,
+    latencyMs: parts.figures.quantiles(),
     store: {
       epoch: store.epoch,
       epochReason: store.epochReason,

@@ -95,6 +95,10 @@ export const COMMANDS: readonly Command[] = [
             'InfluxDB v2, e.g. https://influx:8086?org=o&bucket=b (token: EDGEWOOD_INFLUX_TOKEN_FILE)',
         })
         .option('stdout', { type: 'boolean', default: false, describe: 'Print events as NDJSON' })
+        .option('http', {
+          type: 'string',
+          describe: '/metrics, /healthz, /readyz there, e.g. 127.0.0.1:9464',
+        })
         .option('site', { type: 'string', describe: 'Site of this host, part of every topic' })
         .option('labels', { type: 'string', describe: 'NAME=VALUE[,NAME=VALUE], carried by every alert' })
         .option('warmup', { type: 'string', describe: 'History before the first model, e.g. 15m' })

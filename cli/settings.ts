@@ -16,6 +16,7 @@ export interface SettingOptions {
   readonly labels?: string | undefined;
   readonly warmup?: string | undefined;
   readonly refit?: string | undefined;
+  readonly http?: string | undefined;
   readonly 'log-level'?: string | undefined;
   readonly 'log-format'?: string | undefined;
 }
@@ -32,6 +33,7 @@ const FLAGS = {
   site: 'site',
   warmup: 'learning.warmup',
   refit: 'learning.refit',
+  http: 'http.listen',
   'log-level': 'log.level',
   'log-format': 'log.format',
 } as const;

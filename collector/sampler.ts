@@ -29,6 +29,8 @@ export interface SampleMeta {
   readonly tick: number;
   /** How long the read took. */
   readonly readMs: number;
+  /** How late it was begun; 0 in a replay. */
+  readonly lateMs: number;
   /** Ticks left out before this one. */
   readonly skippedTicks: number;
   /** Nothing could be read: all values are NaN. */
@@ -98,7 +100,14 @@ export class Sampler {
       if (!sample || signal?.aborted) return;
       const readMs = this.#timed(beganMs);
       this.#samples++;
-      await onSample(sample, { tick, readMs, skippedTicks: 0, failed: false, label: this.#source.label?.() });
+      await onSample(sample, {
+        tick,
+        readMs,
+        lateMs: 0,
+        skippedTicks: 0,
+        failed: false,
+        label: this.#source.label?.(),
+      });
       if (tick % YIELD_SAMPLES === YIELD_SAMPLES - 1)
         await new Promise<void>((resolve) => void this.#timers.setImmediate(resolve));
     }
@@ -118,7 +127,14 @@ export class Sampler {
       this.#samples++;
       const sample = read ?? this.#nothing();
       const readMs = this.#clock.monotonicMs() - beganMs;
-      await onSample(sample, { tick, readMs, skippedTicks, failed: !read, label: this.#source.label?.() });
+      await onSample(sample, {
+        tick,
+        readMs,
+        lateMs: beganMs - dueMs,
+        skippedTicks,
+        failed: !read,
+        label: this.#source.label?.(),
+      });
       const passed = Math.floor((this.#clock.monotonicMs() - startMs) / this.#intervalMs);
       skippedTicks = Math.max(0, passed - tick - 1);
       // The tick that is passing right now is still taken, late.

@@ -46,6 +46,7 @@ export interface AgentConfig {
   readonly refit: 'auto' | 'off';
   readonly budget: Budget;
   readonly renotifyMs: number;
+  readonly http: { readonly host: string; readonly port: number } | null;
   readonly maintenance: readonly MaintenanceWindow[];
   readonly processes: { readonly count: number; readonly commandLines: boolean };
   readonly limits: {
@@ -123,6 +124,7 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
       criticalPerDay: get('budget.critical'),
     },
     renotifyMs: get('incident.renotify'),
+    http: get<AgentConfig['http'] | undefined>('http.listen') ?? null,
     maintenance: get<MaintenanceWindow[] | undefined>('maintenance') ?? [],
     processes: { count: get('processes.count'), commandLines: get('processes.commandLines') },
     limits: {

@@ -46,6 +46,13 @@ const labels = (raw: unknown): Record<string, string> | undefined => {
   return fine ? (Object.fromEntries(entries) as Record<string, string>) : undefined;
 };
 
+/** Whoever wants it further away puts a proxy in front, which can ask for a password. */
+const loopbackAddress = (text: string): { host: string; port: number } | undefined => {
+  const [, host, port] = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65_535) return undefined;
+  return { host: host === '[::1]' ? '::1' : host, port: Number(port) };
+};
+
 const DAY_MS = 86_400_000;
 
 export const KEYS: readonly Key[] = [
@@ -159,6 +166,12 @@ export const KEYS: readonly Key[] = [
     default: '1h',
     doc: 'A standing incident is told again this often.',
     reload: true,
+  },
+  {
+    path: 'http.listen',
+    expected: 'an address on loopback, e.g. 127.0.0.1:9464',
+    parse: (raw) => (typeof raw === 'string' ? loopbackAddress(raw) : undefined),
+    doc: 'Answer /metrics (Prometheus, OpenMetrics), /healthz and /readyz there; by default nowhere.',
   },
   {
     path: 'processes.count',

@@ -85,7 +85,7 @@ export function eventLine(host: Readonly<Record<string, string>>, event: StoredE
 }
 
 export function agentLine(tags: string, timeMs: number, health: TelemetryHealth): string {
-  const fields: Record<string, Field> = {
+  const fields: Record<string, Field | null> = {
     state: health.state,
     samples: { integer: health.samples },
     gaps: { integer: health.gaps },
@@ -93,6 +93,16 @@ export function agentLine(tags: string, timeMs: number, health: TelemetryHealth)
     database_bytes: { integer: health.databaseBytes },
     pending: { integer: health.pending },
     memory_bytes: { integer: health.memoryBytes },
+    memory_pss_bytes: health.proportionalBytes === null ? null : { integer: health.proportionalBytes },
+    dropped: { integer: health.dropped },
+    connects: { integer: health.connects },
+    incidents: { integer: health.incidents },
+    model_age_seconds: health.modelTrainedTo === null ? null : (timeMs - health.modelTrainedTo) / 1000,
+    drift_severity: health.driftSeverity,
   };
+  for (const [stage, quantiles] of Object.entries(health.latencyMs)) {
+    const name = stage === 'loopLag' ? 'loop_lag' : stage;
+    for (const [quantile, ms] of Object.entries(quantiles)) fields[`${name}_ms_${quantile}`] = ms;
+  }
   return line(MEASUREMENTS.agent, tags, fields, timeMs) as string;
 }

@@ -194,6 +194,8 @@ const status = record(
   ['at'],
 );
 
+const quantiles = record({ p50: orNull(number), p95: orNull(number), p99: orNull(number) });
+
 const telemetry = record({
   schemaVersion: choice(1),
   hostId: id,
@@ -209,6 +211,19 @@ const telemetry = record({
     databaseBytes: count,
     pending: count,
     memoryBytes: count,
+    proportionalBytes: orNull(count),
+    dropped: count,
+    connects: count,
+    incidents: count,
+    modelTrainedTo: orNull(count),
+    driftSeverity: orNull(number),
+    latencyMs: record({
+      sample: quantiles,
+      score: quantiles,
+      store: quantiles,
+      delivery: quantiles,
+      loopLag: quantiles,
+    }),
   }),
 });
 

@@ -23,4 +23,22 @@ export interface TelemetryHealth {
   readonly pending: number;
   /** Resident set size. */
   readonly memoryBytes: number;
+  /** Proportional set size. */
+  readonly proportionalBytes: number | null;
+  /** Events dropped for want of room, over all sinks. */
+  readonly dropped: number;
+  /** Connections made, over all sinks. */
+  readonly connects: number;
+  /** Incidents that opened since the start. */
+  readonly incidents: number;
+  /** Milliseconds since 1970. */
+  readonly modelTrainedTo: number | null;
+  readonly driftSeverity: number | null;
+  /** Of the last minutes, by stage. */
+  readonly latencyMs: Readonly<
+    Record<
+      'sample' | 'score' | 'store' | 'delivery' | 'loopLag',
+      { readonly p50: number | null; readonly p95: number | null; readonly p99: number | null }
+    >
+  >;
 }

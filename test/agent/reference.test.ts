@@ -27,7 +27,9 @@ test('the template is taken, says nothing of its own, and does so too with every
     .map((line) => line.slice(1))
     // Those without a default stand there empty.
     .filter((line) =>
-      / {2}/.test(line) ? !/:$/.test(line) : !/^(hostId|labels|stateDir|socket|network|sinks):$/.test(line),
+      / {2}/.test(line)
+        ? !/:$/.test(line)
+        : !/^(hostId|labels|stateDir|socket|network|http|sinks):$/.test(line),
     )
     .filter((line) => !/^ {2}(-| ) \w+: mqtt/.test(line))
     .join('\n');

@@ -1,5 +1,6 @@
 import { Agent } from '../../agent/agent.ts';
 import { resolveConfig } from '../../agent/config/config.ts';
+import { Figures } from '../../agent/figures.ts';
 import { Outward } from '../../agent/outward.ts';
 import type { Sink } from '../../agent/sinks/sink.ts';
 import { openSqliteStore, type SqliteStore } from '../../agent/store/sqlite-store.ts';
@@ -111,7 +112,8 @@ export class World {
       store: synced,
       slots: new ModelSlots(this.disk.directory),
       outward,
-      memoryBytes: () => 1,
+      memory: () => ({ residentBytes: 1, proportionalBytes: null }),
+      figures: new Figures(() => this.clock.monotonicMs()),
       clock: this.clock,
       log,
       newId: () => this.hex(8),

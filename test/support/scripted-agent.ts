@@ -1,5 +1,6 @@
 import { Agent, type AgentDependencies } from '../../agent/agent.ts';
 import { resolveConfig } from '../../agent/config/config.ts';
+import { Figures } from '../../agent/figures.ts';
 import type { Fields, Level } from '../../agent/log.ts';
 import { Outward } from '../../agent/outward.ts';
 import type { Sink } from '../../agent/sinks/sink.ts';
@@ -124,7 +125,8 @@ export class ScriptedAgent {
       outward,
       clock,
       log,
-      memoryBytes: () => 1,
+      memory: () => ({ residentBytes: 1, proportionalBytes: null }),
+      figures: new Figures(() => clock.monotonicMs()),
       newId: () => `incident-${++this.#ids}`,
       setImmediate: (callback) => void this.#immediates.push(callback),
       publish: (message) => void this.published.push(message),
@@ -155,7 +157,7 @@ export class ScriptedAgent {
     const values = Float64Array.from(this.#columns, (column) => column[this.#row] as number);
     this.#row++;
     change(values);
-    this.agent.onSample({ timeMs: this.nowMs, values }, { failed });
+    this.agent.onSample({ timeMs: this.nowMs, values }, { failed, readMs: 0, lateMs: 0 });
   }
 
   samples(count: number, change?: (values: Float64Array) => void): void {

@@ -18,6 +18,19 @@ export const HEALTH: TelemetryHealth = {
   databaseBytes: 4096,
   pending: 1,
   memoryBytes: 70_000_000,
+  proportionalBytes: 40_000_000,
+  dropped: 0,
+  connects: 1,
+  incidents: 2,
+  modelTrainedTo: 1_700_000_000_000,
+  driftSeverity: null,
+  latencyMs: {
+    sample: { p50: 0.1, p95: 0.2, p99: 0.3 },
+    score: { p50: 0.2, p95: 0.3, p99: 0.4 },
+    store: { p50: 0.05, p95: 0.1, p99: 0.2 },
+    delivery: { p50: null, p95: null, p99: null },
+    loopLag: { p50: 1, p95: 2, p99: 3 },
+  },
 };
 
 /** An event that is small and valid; severity null makes it an agent event. */

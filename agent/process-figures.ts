@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ProcessFigures } from './exposition.ts';
+
+/** Proportional set size (proc(5), smaps_rollup): what the process would cost alone; null where the kernel has none. */
+export function proportionalBytes(): number | null {
+  try {
+    const kilobytes = /^Pss:\s+(\d+) kB/m.exec(readFileSync('/proc/self/smaps_rollup', 'latin1'))?.[1];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+export function processFigures(): ProcessFigures {
+  const { user, system } = process.cpuUsage();
+  return {
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: process.memoryUsage.rss(),
+    proportionalBytes: proportionalBytes(),
+    openDescriptors: openDescriptors(),
+    startSeconds: Date.now() / 1000 - process.uptime(),
+  };
+}
+
+function openDescriptors(): number | null {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return null;
+  }
+}
