@@ -11,6 +11,9 @@ export function proportionalBytes(): number | null {
   }
 }
 
+/** Once: taken anew each time it would jitter. */
+const STARTED_SECONDS = Date.now() / 1000 - process.uptime();
+
 export function processFigures(): ProcessFigures {
   const { user, system } = process.cpuUsage();
   return {
@@ -18,7 +21,7 @@ export function processFigures(): ProcessFigures {
     residentBytes: process.memoryUsage.rss(),
     proportionalBytes: proportionalBytes(),
     openDescriptors: openDescriptors(),
-    startSeconds: Date.now() / 1000 - process.uptime(),
+    startSeconds: STARTED_SECONDS,
   };
 }
 

@@ -139,6 +139,20 @@ export const COMMANDS: readonly Command[] = [
     builder: (yargs) => local(yargs).example('$0 status --json', 'For a script'),
     load: () => import('./commands/status.ts'),
   }),
+  command({
+    command: 'doctor',
+    describe: 'What is wrong with this installation, why it matters, and how to mend it',
+    builder: (yargs) =>
+      yargs
+        .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
+        .option('state-dir', { type: 'string', describe: "The agent's state directory" })
+        .option('socket', { type: 'string', describe: "The agent's socket" })
+        .option('mqtt', { type: 'string', describe: 'Broker, as for the agent' })
+        .option('influx', { type: 'string', describe: 'InfluxDB, as for the agent' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example('$0 doctor', 'Everything, each sink for real; exit code 1 where something is wrong'),
+    load: () => import('./commands/doctor.ts'),
+  }),
   group('alerts', 'Incidents of this host: follow, list, explain', 'list --limit 5', [
     alerts('tail', 'Follow alerts as they come', 'tail'),
     alerts('list', 'The latest incidents', 'list --limit 5'),

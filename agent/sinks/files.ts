@@ -70,7 +70,7 @@ export function tlsOptions(sink: SinkConfig, host: string): TlsOptions {
 /** `credential:NAME` is what systemd hands over by LoadCredential=NAME:…, or of a directory, as edgewood_NAME. */
 const CREDENTIAL = /^credential:([\w.-]+)$/;
 
-function readSetting(sink: SinkConfig, key: string, setting: string): Buffer {
+export function readSetting(sink: SinkConfig, key: string, setting: string): Buffer {
   const [, credential] = CREDENTIAL.exec(setting) ?? [];
   const directory = process.env['CREDENTIALS_DIRECTORY'];
   if (credential !== undefined && directory === undefined) {

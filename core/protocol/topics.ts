@@ -34,6 +34,8 @@ export interface AgentTopics {
   readonly telemetry: string;
   readonly reported: string;
   readonly ack: string;
+  /** What `doctor` says to itself. */
+  readonly selftest: string;
   /** What the agent subscribes to. */
   readonly subscriptions: readonly string[];
   alert(severity: Severity): string;
@@ -51,6 +53,7 @@ export function agentTopics(site: string, hostId: string): AgentTopics {
     telemetry: `${base}/telemetry`,
     reported: `${base}/reported`,
     ack: `${base}/ack`,
+    selftest: `${base}/selftest`,
     subscriptions: [`${base}/cmd/+`, `${base}/ack`],
     alert: (severity) => `${base}/alert/${severity}`,
     reply: (commandId) => `${base}/reply/${level('command id', commandId)}`,
@@ -84,7 +87,7 @@ export function siteTopics(site: string): SiteTopics {
 const SHA256 = /^[0-9a-f]{64}$/;
 const COUNT = /^(?:0|[1-9]\d{0,14})$/;
 const COMMAND = /^[a-z][a-z-]{0,31}$/;
-const AGENT_KINDS = ['status', 'event', 'telemetry', 'reported', 'ack'] as const;
+const AGENT_KINDS = ['status', 'event', 'telemetry', 'reported', 'ack', 'selftest'] as const;
 
 interface OfAgent {
   readonly site: string;

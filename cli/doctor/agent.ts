@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import { ask } from '../../agent/local-api.ts';
+import { printable } from '../../agent/log.ts';
+import { formatDuration } from '../../core/words.ts';
+import type { AgentStatus } from '../commands/status.ts';
+import { type Finding, note, ok, problem, warning } from './finding.ts';
+
+const DAY_MS = 86_400_000;
+/** A model is fitted every night: one that is older was not. */
+const OLD_MODEL_MS = 3 * DAY_MS;
+const LONG_QUEUE = 100;
+
+/** What the running agent says of itself; null where none answers. */
+export async function askStatus(socket: string): Promise<AgentStatus | null> {
+  try {
+    return await ask<AgentStatus>(socket, { method: 'status' });
+  } catch {
+    return null;
+  }
+}
+
+export function checkAgent(status: AgentStatus | null, socket: string, version: string): Finding[] {
+  const area = 'agent';
+  if (status === null) {
+    const why = 'nobody watches this host';
+    return [
+      existsSync(socket)
+        ? problem(area, `does not answer on ${socket}`, {
+            why,
+            mend: 'run the doctor as root, or as a member of the agent’s group; else: systemctl restart edgewood',
+          })
+        : problem(area, `none is running (no socket ${socket})`, {
+            why,
+            mend: 'systemctl start edgewood, or edgewood service install; journalctl -u edgewood tells why it ended',
+          }),
+    ];
+  }
+  const findings: Finding[] = [
+    ok(area, `${status.version}, ${status.state}, up ${formatDuration(status.nowMs - status.startedMs)}`),
+  ];
+  if (status.version !== version) {
+    findings.push(
+      warning(area, `runs version ${status.version}, this executable is ${version}`, {
+        why: 'an upgrade has not taken hold',
+        mend: 'systemctl restart edgewood',
+      }),
+    );
+  }
+  const silentMs = status.nowMs - (status.sampledAtMs ?? status.startedMs);
+  if (silentMs > Math.max(30_000, 3 * status.intervalMs)) {
+    findings.push(
+      problem(area, `has taken no sample for ${formatDuration(silentMs)}`, {
+        why: 'nobody watches this host',
+        mend: 'journalctl -u edgewood names the source’s fault; systemctl restart edgewood',
+      }),
+    );
+  }
+  return [...findings, ...checkModel(status), ...checkStore(status), ...checkQueues(status)];
+}
+
+function checkModel({ model, state, next, nowMs, counters }: AgentStatus): Finding[] {
+  const area = 'model';
+  if (model === null) {
+    const due =
+      next.dueMs === null ? 'when there is history' : `in ${formatDuration(Math.max(0, next.dueMs - nowMs))}`;
+    return [note(area, `none yet (${state}); the first one comes ${due}`)];
+  }
+  const ageMs = nowMs - Date.parse(model.trainedTo);
+  const says = `${printable(model.name)}, ${model.rows} rows, up to ${formatDuration(Math.max(0, ageMs))} ago${model.provisional ? ', thresholds provisional' : ''}`;
+  const old = ageMs > OLD_MODEL_MS && model.slot !== 'central' && next.kind !== 'none';
+  const findings = [
+    old
+      ? warning(area, says, {
+          why: 'what is normal may have changed since; it should be fitted every night',
+          mend: 'journalctl -u edgewood | grep model. tells why it was not',
+        })
+      : ok(area, says),
+  ];
+  if ((counters['failedFits'] ?? 0) > 0) {
+    findings.push(
+      note(area, `${counters['failedFits']} fits came to nothing`, {
+        mend: 'the log names the reason: model.',
+      }),
+    );
+  }
+  return findings;
+}
+
+function checkStore({ counters }: AgentStatus): Finding[] {
+  const lost = (counters['notStored'] ?? 0) + (counters['lostEvents'] ?? 0);
+  if (lost === 0) return [];
+  return [
+    problem(
+      'store',
+      `${counters['notStored'] ?? 0} samples and ${counters['lostEvents'] ?? 0} events were not stored`,
+      {
+        why: 'the disk was full: that history is gone',
+        mend: 'make room, or lower retention.databaseBytes',
+      },
+    ),
+  ];
+}
+
+function checkQueues({ sinks }: AgentStatus): Finding[] {
+  return sinks.flatMap((sink) => {
+    const area = `sink ${sink.name}`;
+    const { pending, dropped } = sink.outbox;
+    const findings: Finding[] = [];
+    if (!sink.connected) {
+      findings.push(
+        problem(
+          area,
+          `the agent is not connected${sink.lastError === null ? '' : `: ${printable(sink.lastError)}`}`,
+          {
+            why: `${pending} events wait; the oldest are dropped when the outbox is full`,
+            mend: 'see what follows for this sink',
+          },
+        ),
+      );
+    } else if (pending > LONG_QUEUE) {
+      findings.push(
+        note(area, `${pending} events wait, at 20 a second they are gone in ${formatDuration(pending * 50)}`),
+      );
+    }
+    if (dropped > 0) {
+      findings.push(
+        warning(area, `${dropped} events were dropped for want of room`, {
+          why: 'their numbers are told to the subscribers; what they said is gone',
+          mend: 'raise retention.outboxBytes, or keep outages shorter',
+        }),
+      );
+    }
+    if (sink.poisoned > 0) {
+      findings.push(
+        warning(area, `${sink.poisoned} events were refused for good`, {
+          why: 'the far side will never take them',
+          mend: 'the log names the reason: delivery.poison',
+        }),
+      );
+    }
+    return findings;
+  });
+}
