@@ -60,10 +60,8 @@ async function examine(args: DoctorOptions): Promise<Finding[]> {
       }),
     );
   }
-  const socket = await socketPath({
-    socket: args.socket ?? (settings.values.get('socket') as string | undefined),
-    'state-dir': args['state-dir'],
-  });
+  const named = ['socket', 'stateDir'].some((path) => settings.values.has(path));
+  const socket = args.socket ?? (named ? config.socket : await socketPath({}));
   const status = await askStatus(socket);
   const { hostIdFrom, readMachineId } = await import('../../agent/identity.ts');
   const hostId = status?.host.id ?? config.hostId ?? hostIdFrom(readMachineId(), config.site) ?? 'unknown';
