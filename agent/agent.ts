@@ -11,6 +11,7 @@ import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
 import {
   type AgentFacts,
+  identityChangedEvent,
   lifecycleEvent,
   maintenanceEvent,
   modelActivatedEvent,
@@ -19,6 +20,7 @@ import {
 } from './events.ts';
 import type { Figures } from './figures.ts';
 import { type FitOutcome, Fitting } from './fitting.ts';
+import type { Identity } from './identity.ts';
 import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
@@ -47,6 +49,7 @@ export interface AgentDependencies {
   readonly config: AgentConfig;
   readonly version: string;
   readonly hostId: string;
+  readonly identity: Identity;
   readonly bootId: string;
   readonly source: Source;
   readonly store: Store;
@@ -146,7 +149,9 @@ export class Agent {
       });
     }
     const { epochReason, findings } = store;
-    if (epochReason !== 'new' && epochReason !== 'continued') {
+    const changed = identityChangedEvent(this.#facts, this.#deps.identity, this.#deps.clock.nowMs());
+    if (changed !== null) this.#commits.commit(changed);
+    if (['lost', 'restored', 'quarantined'].includes(epochReason)) {
       this.#commits.commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
     }
     this.#lifecycle('started');

@@ -1,6 +1,7 @@
 import { EVENT_TYPES } from '../core/protocol/events.ts';
 import type { LoadedModel } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
+import type { Identity } from './identity.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
 import type { NewEvent } from './store/store.ts';
 
@@ -79,6 +80,33 @@ export function storeReplacedEvent(
     timeMs,
     subject: null,
     data: (sequence) => JSON.stringify({ schemaVersion: 1, sequence, host, reason, findings }),
+  };
+}
+
+/** Receivers keep both ids apart, and what the former one has retained is emptied by `edgewood decommission`. */
+export function identityChangedEvent(
+  facts: AgentFacts,
+  { change, record, before }: Identity,
+  timeMs: number,
+): NewEvent | null {
+  if (change === null || before === null) return null;
+  const { hostId, config } = facts;
+  const host = { id: hostId, name: config.hostName, labels: config.labels };
+  const { site } = record;
+  return {
+    type: EVENT_TYPES.identityChanged,
+    severity: change === 'cloned' ? 'warning' : null,
+    timeMs,
+    subject: null,
+    data: (sequence) =>
+      JSON.stringify({
+        schemaVersion: 1,
+        sequence,
+        host,
+        reason: change,
+        site,
+        before: { hostId: before.hostId, site: before.site },
+      }),
   };
 }
 

@@ -12,7 +12,14 @@ import { messageOf } from './delivery.ts';
 import { drive, type RunningAgent } from './drive.ts';
 import { Figures } from './figures.ts';
 import type { HttpListener } from './http.ts';
-import { hostIdFrom, readMachineId } from './identity.ts';
+import {
+  decideIdentity,
+  type Identity,
+  readHardware,
+  readIdentity,
+  readMachineId,
+  writeIdentity,
+} from './identity.ts';
 import { LocalApi } from './local-api.ts';
 import type { Log } from './log.ts';
 import { configuredLogging, type Logging, loggingTo } from './logging.ts';
@@ -44,7 +51,16 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     networkExclude: config.networkExclude,
   });
   const condemned = new AbortController();
+  const identity = decideIdentity({
+    configured: config.hostId,
+    site: config.site,
+    machineId: readMachineId(),
+    hardware: readHardware(),
+    known: readIdentity(config.stateDir),
+    drawId: () => randomBytes(8).toString('hex'),
+  });
   const store = openSqliteStore({
+    changed: identity.change,
     stateDir: config.stateDir,
     openDatabase: (path) => openDatabase(path, {}, config.stateDir),
     nowMs: () => clock.nowMs(),
@@ -54,7 +70,8 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
   });
   for (const finding of store.findings) log('warning', 'store.finding', { finding });
   try {
-    return await assemble(config, options.version, logging, source, store, condemned.signal);
+    writeIdentity(config.stateDir, identity.record);
+    return await assemble(config, options.version, logging, source, store, identity, condemned.signal);
   } catch (error) {
     store.close();
     await source.close();
@@ -68,17 +85,18 @@ async function assemble(
   logging: Logging,
   source: Source,
   store: SqliteStore,
+  identity: Identity,
   condemned: AbortSignal,
 ): Promise<RunningAgent> {
   const clock = systemClock;
   const { log } = logging;
   await source.open();
   checkSchema(source, store, log);
-  const hostId = config.hostId ?? hostIdFrom(readMachineId(), config.site) ?? rememberedId(store);
+  const { hostId } = identity.record;
   const bootId = randomUUID();
-  const identity = { hostId, bootId, site: config.site, version, schemaHash: schemaHash(source.schema) };
+  const speaker = { hostId, bootId, site: config.site, version, schemaHash: schemaHash(source.schema) };
   const context = ({ hostName, labels }: AgentConfig): SinkContext => ({
-    identity,
+    identity: speaker,
     hostName,
     labels,
     schema: source.schema,
@@ -119,6 +137,7 @@ async function assemble(
     config,
     version,
     hostId,
+    identity,
     bootId,
     source,
     store,
@@ -207,14 +226,6 @@ function checkSchema(source: Source, store: SqliteStore, log: Log): void {
     );
   }
   store.putState('schema', names);
-}
-
-function rememberedId(store: SqliteStore): string {
-  const known = store.getState('hostId');
-  if (known !== null) return known;
-  const id = randomBytes(8).toString('hex');
-  store.putState('hostId', id);
-  return id;
 }
 
 /** The agent works without its socket: a full or odd file system must not keep it from watching. */

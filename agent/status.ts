@@ -6,6 +6,7 @@ import type { AgentConfig } from './config/config.ts';
 import type { Delivery } from './delivery.ts';
 import { modelSummary } from './events.ts';
 import type { Figures } from './figures.ts';
+import type { Identity } from './identity.ts';
 import type { NextFit } from './learner.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
 import type { Store } from './store/store.ts';
@@ -17,6 +18,7 @@ export interface StatusParts {
   readonly config: AgentConfig;
   readonly version: string;
   readonly hostId: string;
+  readonly identity: Identity;
   readonly bootId: string;
   readonly nowMs: number;
   readonly startedMs: number;
@@ -44,6 +46,7 @@ export function statusReport(parts: StatusParts) {
     state,
     version,
     host: { id: hostId, name: config.hostName, site: config.site, labels: config.labels },
+    identity: { from: parts.identity.from, suspect: parts.identity.record.suspect === true },
     bootId,
     nowMs: parts.nowMs,
     startedMs: parts.startedMs,

@@ -22,10 +22,12 @@ export function startEpoch(
   mark: MarkOnDisk,
   nowMs: number,
   randomHex: (bytes: number) => string,
+  changed: 'renamed' | 'cloned' | null = null,
 ): EpochStart {
   const { db, quarantinedTo } = opened;
   const newest = db.prepare<[], EpochRow>('SELECT * FROM epochs ORDER BY id DESC LIMIT 1').get() ?? null;
-  const reason = judge(newest, mark, quarantinedTo !== null);
+  const judged = judge(newest, mark, quarantinedTo !== null);
+  const reason = judged === 'continued' && changed !== null ? changed : judged;
   const marked = mark.kind === 'read' ? mark.ended : [];
   if (reason === 'continued' && newest !== null)
     return { current: newest, reason, findings: [], ended: marked };
@@ -96,6 +98,12 @@ function describeStart(
     case 'restored':
       return [
         `${path} is not the one last written (restored from a copy?); sequence numbers begin anew (epoch ${epoch}).`,
+      ];
+    case 'renamed':
+      return [`this host has another name than before; sequence numbers begin anew (epoch ${epoch}).`];
+    case 'cloned':
+      return [
+        `${path} was written on another machine: a copy; sequence numbers begin anew (epoch ${epoch}).`,
       ];
     default:
       return [];

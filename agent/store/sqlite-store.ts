@@ -41,6 +41,8 @@ export interface SqliteStoreOptions {
   /** `bytes` random bytes as lower-case hex. */
   readonly randomHex: (bytes: number) => string;
   readonly limits?: StoreLimits;
+  /** Whose state this is has changed: numbers given from now on must not meet those given before. */
+  readonly changed?: 'renamed' | 'cloned' | null;
 }
 
 type Settling = { delivered: Sequence[]; poisoned: { sequence: Sequence; reason: string }[] };
@@ -73,7 +75,7 @@ function openLocked(options: SqliteStoreOptions, lock: Database, mark: MarkOnDis
   const markPath = join(stateDir, MARK_FILE);
   const opened = openChecked(stateDir, openDatabase, mark, nowMs());
   try {
-    const start = startEpoch(opened, mark, nowMs(), options.randomHex);
+    const start = startEpoch(opened, mark, nowMs(), options.randomHex, options.changed);
     // From here on a crash is told from an orderly end.
     const { current, ended } = start;
     writeMark(markPath, { epoch: current.name, n: current.last_n, clean: false, corrupt: false, ended });

@@ -34,7 +34,15 @@ export interface IncidentRow {
 }
 
 /** Why an epoch began. */
-export type EpochReason = 'new' | 'continued' | 'lost' | 'restored' | 'quarantined';
+export type EpochReason =
+  | 'new'
+  | 'continued'
+  | 'lost'
+  | 'restored'
+  | 'quarantined'
+  /** The host has another name than before, or this is a copy of another host's state. */
+  | 'renamed'
+  | 'cloned';
 
 /** Positions, the first excluded, the last included. */
 export interface Between {

@@ -17,6 +17,7 @@ export interface AgentStatus {
   readonly state: 'warming-up' | 'watching' | 'incident' | 'maintenance';
   readonly version: string;
   readonly host: { readonly id: string; readonly name: string; readonly site: string };
+  readonly identity: { readonly from: string; readonly suspect: boolean };
   readonly nowMs: number;
   readonly startedMs: number;
   readonly next: { readonly kind: 'first' | 'widening' | 'nightly' | 'none'; readonly dueMs: number | null };
@@ -153,6 +154,12 @@ export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''):
     row(
       'incident',
       `${printable(status.incident.id)}, ${status.incident.severity}, for ${formatDuration(status.nowMs - status.incident.openedAtMs)} (edgewood alerts show ${printable(status.incident.id).slice(0, 8)})`,
+    );
+  }
+  if (status.identity.suspect) {
+    row(
+      'identity',
+      paint('33', 'looks like a copy of another machine: edgewood identity renew, or identity keep', colour),
     );
   }
   for (const one of status.maintenance) row('no alerts', maintenanceText(one, status.nowMs));

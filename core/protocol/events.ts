@@ -21,6 +21,8 @@ export const EVENT_TYPES = {
   dropped: 'edgewood.events.dropped',
   /** The store had to be begun anew: an alert, of severity warning. */
   storeReplaced: 'edgewood.store.replaced',
+  /** The host has another name, or this is a copy of another host: the latter is an alert, of severity warning. */
+  identityChanged: 'edgewood.identity.changed',
   /** A time without alerts begins or ends: by schedule, or because somebody asked for it. */
   maintenance: 'edgewood.maintenance',
   drift: 'edgewood.drift',

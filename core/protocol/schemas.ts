@@ -145,6 +145,15 @@ const storeReplaced = record({
   findings: list(text),
 });
 
+const identityChanged = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  reason: choice('renamed', 'cloned'),
+  site: text,
+  before: record({ hostId: text, site: text }),
+});
+
 const maintenance = record({
   schemaVersion: choice(1),
   sequence,
@@ -235,6 +244,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.modelActivated]: 'model-activated',
   [EVENT_TYPES.dropped]: 'events-dropped',
   [EVENT_TYPES.storeReplaced]: 'store-replaced',
+  [EVENT_TYPES.identityChanged]: 'identity-changed',
   [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
 };
@@ -246,6 +256,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   'model-activated': modelActivated,
   'events-dropped': dropped,
   'store-replaced': storeReplaced,
+  'identity-changed': identityChanged,
   maintenance,
   ack,
   status,

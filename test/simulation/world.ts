@@ -9,6 +9,7 @@ import { Sampler } from '../../collector/sampler.ts';
 import type { StoredEvent } from '../../core/protocol/events.ts';
 import { Random } from '../../core/random.ts';
 import { ModelSlots } from '../../models/slots.ts';
+import { SAME_IDENTITY } from '../support/identity.ts';
 import { SimulatedClock } from './clock.ts';
 import { SimulatedDisk } from './disk.ts';
 import { FarSide, SimulatedSampleSink, SimulatedSink } from './network.ts';
@@ -103,6 +104,7 @@ export class World {
       ['budget.info', 50],
     ]);
     const agent = new Agent({
+      identity: SAME_IDENTITY,
       survey: null,
       config: resolveConfig([{ values, sinks: [] }]),
       version: '1.2.3',

@@ -9,6 +9,7 @@ import { type Store, StoreFullError } from '../../agent/store/store.ts';
 import type { Source } from '../../collector/source.ts';
 import type { StoredEvent } from '../../core/protocol/events.ts';
 import { ModelSlots } from '../../models/slots.ts';
+import { SAME_IDENTITY } from './identity.ts';
 import { SMALL_SCHEMA, smallSeries } from './series.ts';
 
 export const INTERVAL_MS = 5000;
@@ -114,6 +115,7 @@ export class ScriptedAgent {
       ...Object.entries(this.#options.settings ?? {}),
     ]);
     return new Agent({
+      identity: SAME_IDENTITY,
       survey: this.#options.survey ?? null,
       config: resolveConfig([{ values, sinks: [] }]),
       version: '1.2.3',
