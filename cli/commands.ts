@@ -70,6 +70,25 @@ const service = <Options>(
     load: () => import('./commands/service.ts'),
   });
 
+const identity = (action: 'show' | 'renew' | 'keep', describe: string): Command =>
+  command({
+    command: action,
+    describe,
+    builder: (yargs) =>
+      yargs
+        .option('action', { type: 'string', default: action as string, hidden: true })
+        .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
+        .option('state-dir', { type: 'string', describe: "The agent's state directory" })
+        .option('json', {
+          type: 'boolean',
+          default: false,
+          describe: 'Print JSON',
+          hidden: action !== 'show',
+        })
+        .example(`$0 identity ${action}`, describe),
+    load: () => import('./commands/identity.ts'),
+  });
+
 /** Every command, in the order in which `--help` lists them. */
 export const COMMANDS: readonly Command[] = [
   command({
@@ -205,6 +224,25 @@ export const COMMANDS: readonly Command[] = [
         .example('$0 config show', 'File, environment and defaults, as they hold'),
     ),
   ]),
+  group('identity', 'Who this host is: its id, its site, its labels', 'show', [
+    identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
+    identity('renew', 'Another id, drawn at random: for a copy of a machine'),
+    identity('keep', 'The same machine with other hardware: it stays who it is'),
+  ]),
+  command({
+    command: 'decommission',
+    describe: 'Take this host out of the fleet: empty what it has retained at its brokers',
+    builder: (yargs) =>
+      yargs
+        .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
+        .option('state-dir', { type: 'string', describe: "The agent's state directory" })
+        .option('mqtt', { type: 'string', describe: 'Broker, as for the agent' })
+        .option('site', { type: 'string', describe: 'Site, where it is another than the configured one' })
+        .option('host-id', { type: 'string', describe: 'Another host, or the former id of this one' })
+        .option('yes', { type: 'boolean', default: false, describe: 'Yes, empty it' })
+        .example('$0 decommission --yes', 'After systemctl disable --now edgewood'),
+    load: () => import('./commands/decommission.ts'),
+  }),
   group('service', 'The systemd service on this host', 'status', [
     service(
       'install',
