@@ -124,11 +124,8 @@ export const COMMANDS: readonly Command[] = [
         .option('refit', { type: 'string', describe: 'auto or off' })
         .option('log-level', { type: 'string', describe: 'debug, info, warning or error' })
         .option('log-format', { type: 'string', describe: 'auto, json or pretty' })
-        .example('$0 agent --mqtt mqtt://broker:1883 --labels role=web', 'Watch this host, alert over MQTT')
-        .example(
-          '$0 agent --source replay:week.csv.gz --pace max --stdout',
-          'What would have been said last week?',
-        ),
+        .example('$0 agent --mqtt mqtt://broker:1883 --labels role=web', 'Alert over MQTT')
+        .example('$0 agent --source replay:week.csv.gz --pace max --stdout', 'Last week, again'),
     load: () => import('./commands/agent.ts'),
   }),
   command({

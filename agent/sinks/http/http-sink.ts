@@ -4,6 +4,7 @@ import { checkFiles, readSecret } from '../files.ts';
 import type { Settlement, SinkStatus } from '../sink.ts';
 import { type HttpEndpoint, parseHttpEndpoint } from './endpoint.ts';
 import { HttpClient, type HttpRequest, type SetTimer } from './http-client.ts';
+import { redact, secretsOf } from './redact.ts';
 import { sendSplitting } from './split.ts';
 import { judge, type Verdict } from './verdict.ts';
 
@@ -63,8 +64,11 @@ export class HttpSinkCore {
   async post(request: () => HttpRequest | Promise<HttpRequest>): Promise<Verdict> {
     let verdict: Verdict;
     try {
-      const answer = await this.#client.post(await request());
-      verdict = judge(answer, this.endpoint.target, this.#deps.nowMs());
+      const what = await request();
+      const answer = await this.#client.post(what);
+      const secrets = secretsOf(this.#config, this.endpoint, what.headers);
+      const shown = answer.kind === 'answer' ? { ...answer, body: redact(answer.body, secrets) } : answer;
+      verdict = judge(shown, this.endpoint.target, this.#deps.nowMs());
       this.count('requests');
     } catch (error) {
       // A file that was there at start and is gone or damaged now may come back.

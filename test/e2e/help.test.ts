@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXECUTABLE, hasExecutable } from '../support/executable.ts';
+import { writeRecording } from '../support/recording.ts';
+
+/**
+ * Every command's `--help` shows an example, and every example is run as it stands: by a shell, as a user without any
+ * rights, beside a running agent. The table says what comes of each; an example that is not in it fails.
+ */
+interface Outcome {
+  readonly codes: readonly (number | string)[];
+  readonly says: RegExp;
+  /** Runs until it has said so; then it is told to stop. */
+  readonly lasting?: true;
+}
+
+const FILE = '/etc/edgewood/agent.yaml';
+const fine = (says: RegExp): Outcome => ({ codes: [0], says });
+const OUTCOMES: Readonly<Record<string, Outcome>> = {
+  'agent --mqtt mqtt://broker:1883 --labels role=web': { codes: [0], says: /agent\.started/, lasting: true },
+  'agent --source replay:week.csv.gz --pace max --stdout': fine(/"type":"edgewood\.model\.activated"/),
+  demo: { codes: [0, 'SIGTERM', 143, 130], says: /broker/i, lasting: true },
+  'status --json': fine(/"state":"warming-up"/),
+  doctor: { codes: [0, 1], says: /✓ agent: .*warming-up/ },
+  'alerts list --limit 5': fine(/No incident so far/),
+  'alerts tail': { codes: [0, 'SIGTERM', 143], says: /^$/, lasting: true },
+  'alerts show 3f2a9c1d': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
+  'snooze 2h --reason "disk swap"': fine(/No alerts: snoozed: disk swap, for another 2 h/),
+  'log-level debug --for 10m': fine(/logs debug for 10 min, then info again/),
+  [`config check ${FILE}`]: fine(/agent\.yaml: fine/),
+  'config init --mqtt mqtts://broker:8883': { codes: [2], says: /can't be written \(EACCES\); as root/ },
+  'config show': fine(/interval +5s +default/),
+  'identity show': fine(/^host id /m),
+  'identity renew': fine(/The host will be/),
+  'identity keep': fine(/stays/),
+  'decommission --yes': { codes: [2], says: /no sink of type mqtt is configured/ },
+  'service install': { codes: [2], says: /run it as root/ },
+  'service uninstall --purge': { codes: [2], says: /run it as root/ },
+  'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },
+  'service status --json': { codes: [0, 1, 2, 3], says: /systemd|LoadState|systemctl/ },
+  'version --json': fine(/"version":/),
+  'licences > licences.txt': fine(/^$/),
+};
+
+let home = '';
+let agent: ChildProcess | null = null;
+
+describe.skipIf(!hasExecutable)('help', () => {
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), 'edgewood-help-'));
+    for (const folder of ['bin', 'etc', 'state']) mkdirSync(join(home, folder));
+    copyFileSync(EXECUTABLE, join(home, 'bin', 'edgewood'));
+    writeFileSync(join(home, 'etc', 'agent.yaml'), 'interval: 5s\n');
+    const recording = readFileSync(writeRecording(join(home, 'week.csv')));
+    writeFileSync(join(home, 'state', 'week.csv.gz'), gzipSync(recording), { mode: 0o644 });
+    for (const path of [home, 'bin', 'etc', 'state', 'bin/edgewood', 'etc/agent.yaml']) {
+      chmodSync(path === home ? home : join(home, path), path === 'state' || path === home ? 0o777 : 0o755);
+    }
+    agent = shell('edgewood agent --interval 1s', join(home, 'state', 'one'));
+    await said(agent, /agent\.started/);
+  });
+
+  afterAll(async () => {
+    if (agent !== null) {
+      const gone = new Promise((resolve) => agent?.once('close', resolve));
+      process.kill(-(agent.pid as number), 'SIGKILL');
+      await gone;
+    }
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  test('every command shows an example, and every example does what it says', {
+    timeout: 120_000,
+  }, async () => {
+    const found = new Set<string>();
+    await collect([], found);
+    expect([...found].sort()).toEqual(Object.keys(OUTCOMES).sort());
+    for (const example of found) await check(example, OUTCOMES[example] as Outcome);
+  });
+});
+
+/** Walks the help of every command. */
+async function collect(path: readonly string[], found: Set<string>): Promise<void> {
+  const child = shell(['edgewood', ...path, '--help'].join(' '));
+  const { code, out } = await ended(child);
+  expect(code).toBe(0);
+  const section = /\nExamples:\n([\s\S]*?)(\n\n|$)/.exec(out)?.[1] ?? '';
+  const examples: string[] = [];
+  for (const line of section.split('\n')) {
+    // A long example goes on in the next line, two blanks in; a long description further to the right.
+    const [, words = ''] = /^ {2}(\S.*?)(?: {2,}.*)?$/.exec(line) ?? [];
+    if (words.startsWith('edgewood ')) examples.push(words.slice('edgewood '.length));
+    else if (words !== '') examples.push(`${examples.pop()} ${words}`);
+  }
+  const commands = [
+    ...(/\nCommands:\n([\s\S]*?)\n\n/.exec(out)?.[1] ?? '').matchAll(/^ {2}edgewood (.+?) {2,}/gm),
+  ];
+  if (path.length > 0) expect([path.join(' '), examples.length > 0]).toEqual([path.join(' '), true]);
+  for (const example of examples) found.add(example.trim());
+  for (const [, words = ''] of commands) {
+    const name = words.split(' ').filter((word) => !/^[<[]/.test(word));
+    await collect(name, found);
+  }
+}
+
+async function check(example: string, { codes, says, lasting }: Outcome): Promise<void> {
+  const lasts = lasting === true;
+  // An agent gets a place of its own.
+  const own = join(home, 'state', example.startsWith('agent') ? `of${example.length}` : 'one');
+  const child = shell(`exec edgewood ${example.replace(FILE, join(home, 'etc', 'agent.yaml'))}`, own);
+  if (lasts) {
+    if (says.source !== '^$') await said(child, says);
+    process.kill(-(child.pid as number), 'SIGTERM');
+  }
+  const { code, out } = await ended(child);
+  expect([example, codes.includes(code), code]).toEqual([example, true, code]);
+  if (says.source !== '^$') expect(out).toMatch(says);
+}
+
+/** A line of a shell, in a group of its own, as nobody. */
+function shell(line: string, stateDir = join(home, 'state', 'one')): ChildProcess {
+  const identity = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  const env = {
+    PATH: `${join(home, 'bin')}:/usr/bin:/bin`,
+    EDGEWOOD_STATE_DIR: stateDir,
+    EDGEWOOD_CONFIG: '',
+    COLUMNS: '100',
+  };
+  const child = spawn('/bin/sh', ['-c', line], {
+    cwd: join(home, 'state'),
+    env,
+    detached: true,
+    ...identity,
+  });
+  outputs.set(child, '');
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => outputs.set(child, outputs.get(child) + chunk.toString()));
+  }
+  return child;
+}
+
+const outputs = new WeakMap<ChildProcess, string>();
+
+function ended(child: ChildProcess): Promise<{ code: number | string; out: string }> {
+  return new Promise((resolve) => {
+    child.once('close', (code, signal) =>
+      resolve({ code: code ?? signal ?? 'unknown', out: outputs.get(child) ?? '' }),
+    );
+  });
+}
+
+function said(child: ChildProcess, what: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      if (what.test(outputs.get(child) ?? '')) resolve();
+    };
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', look);
+    child.once('close', () => reject(new Error(`it ended without ${what}: ${outputs.get(child)}`)));
+    look();
+  });
+}
