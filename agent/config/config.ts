@@ -99,9 +99,9 @@ export function mergeSettings(layers: readonly Settings[]): Required<Settings> {
 
 /** @throws ConfigError where settings don't go together */
 export function resolveConfig(layers: readonly Settings[]): AgentConfig {
-  const { values, sinks } = mergeSettings(layers);
+  const { values, sinks, origins } = mergeSettings(layers);
   const get = <T>(path: string): T => values.get(path) as T;
-  checkSinks(sinks);
+  checkSinks(sinks, origins);
   const stateDir = get<string | undefined>('stateDir') ?? defaultStateDir();
   return {
     intervalMs: get('interval'),
@@ -163,24 +163,31 @@ const SINK_TYPES: Readonly<
   stdout: { example: null, keys: [] },
 };
 
-function checkSinks(sinks: readonly SinkConfig[]): void {
+function checkSinks(sinks: readonly SinkConfig[], origins: ReadonlyMap<string, Origin>): void {
   const names = new Set<string>();
-  for (const sink of sinks) {
+  for (const [i, sink] of sinks.entries()) {
+    const at = placeOf(origins, i, 'type');
     if (names.has(sink.name)) {
-      throw new ConfigError(`sinks: two sinks are named "${sink.name}"; give each its own \`name\``);
+      throw new ConfigError(`${at}sinks: two sinks are named "${sink.name}"; give each its own \`name\``);
     }
     names.add(sink.name);
     const { example, keys } = SINK_TYPES[sink.type];
     if (example !== null && sink.url === undefined) {
-      throw new ConfigError(`sinks: "${sink.name}" has no \`url\`; expected e.g. ${example}`);
+      throw new ConfigError(`${at}sinks: "${sink.name}" has no \`url\`; expected e.g. ${example}`);
     }
     const stray = Object.keys(sink).find((key) => key !== 'type' && key !== 'name' && !keys.includes(key));
     if (stray !== undefined) {
       throw new ConfigError(
-        `sinks: "${sink.name}" is of type ${sink.type}, which has no \`${stray}\`; it takes ${keys.join(', ') || 'nothing but a name'}`,
+        `${placeOf(origins, i, stray)}sinks: "${sink.name}" is of type ${sink.type}, which has no \`${stray}\`; it takes ${keys.join(', ') || 'nothing but a name'}`,
       );
     }
   }
+}
+
+/** `agent.yaml:12: `, or nothing where it is not known. */
+export function placeOf(origins: ReadonlyMap<string, Origin>, sink: number, key: string): string {
+  const from = (origins.get(`sinks[${sink}].${key}`) ?? origins.get(`sinks[${sink}].type`))?.from;
+  return from === undefined ? '' : `${from}: `;
 }
 
 /** /var/lib for root (where systemd's StateDirectory lies too), else below the user's own state folder. */

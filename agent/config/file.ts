@@ -43,7 +43,15 @@ export function parseConfig(text: string, path: string): Settings {
     const { line, col } = lines.linePos(offset);
     return `${path}:${line}:${col}`;
   };
-  for (const error of document.errors) faults.push(`${at(error.pos[0])}: ${firstLine(error.message)}`);
+  let aliasLine = 0;
+  for (const { pos, code, message } of document.errors) {
+    const { line } = lines.linePos(pos[0]);
+    // What follows in that line follows from it.
+    if (line === aliasLine) continue;
+    if (code === 'BAD_ALIAS') aliasLine = line;
+    const found = text.slice(pos[0]).split('\n')[0] as string;
+    faults.push(`${at(pos[0])}: ${yamlWords(code, found) ?? firstLine(message)}`);
+  }
   const values = new Map<string, unknown>();
   const sinks: SinkConfig[] = [];
   const origins = new Map<string, Origin>();
@@ -69,6 +77,17 @@ export function parseConfig(text: string, path: string): Settings {
   }
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return { values, sinks, origins };
+}
+
+/** What YAML means by it, in words that lead to the mend. */
+function yamlWords(code: string, found: string): string | undefined {
+  if (code === 'TAB_AS_INDENT') return 'a tab: indent with blanks';
+  if (code === 'BAD_ALIAS') return 'a value that begins with * or & needs quotes, e.g. "0 2 * * sun"';
+  if (code === 'DUPLICATE_KEY') {
+    const key = printable(found.split(':')[0]);
+    return `"${shorten(key)}" is there twice; keep one of them`;
+  }
+  return undefined;
 }
 
 const firstLine = (message: string): string =>
@@ -169,6 +188,12 @@ const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 6
 
 /** The nearest known key, if it is near enough to be meant. */
 export function suggest(path: string): string {
+  // Half a name is meant: token for tokenFile.
+  const begun = KEYS.find((key) => key.path.startsWith(path) && !path.endsWith('.'));
+  if (begun !== undefined && path.length >= 3) {
+    const [group = ''] = begun.path.split(/\[]|\./);
+    return `; did you mean "${path.includes('.') ? begun.path : group}"?`;
+  }
   let best = '';
   let bestDistance = Math.max(2, Math.floor(path.length / 3)) + 1;
   const known = new Set(KEYS.flatMap((key) => [key.path, key.path.split('.')[0] as string]));

@@ -1,5 +1,6 @@
 import { ConfigError, mergeSettings, type Origin, resolveConfig } from '../../agent/config/config.ts';
 import { Exit, UserError } from '../errors.ts';
+import { CREDENTIALS_DIR } from '../service/unit.ts';
 import { DEFAULT_CONFIG_FILE, readSettings, type SettingOptions } from '../settings.ts';
 
 export interface ConfigOptions extends SettingOptions {
@@ -23,7 +24,12 @@ export async function run(args: ConfigOptions): Promise<number> {
 /** The file alone: what the environment or flags of this shell say is not the service's. */
 async function check({ file = DEFAULT_CONFIG_FILE }: ConfigOptions): Promise<number> {
   const { readConfigFile } = await import('../../agent/config/file.ts');
-  const config = resolveConfig([readConfigFile(file)]);
+  const settings = readConfigFile(file);
+  const config = resolveConfig([settings]);
+  const { checkSinkSettings } = await import('../../agent/sinks/check.ts');
+  // What systemd hands to the service alone: root may look where it comes from.
+  process.env['CREDENTIALS_DIRECTORY'] ??= CREDENTIALS_DIR;
+  checkSinkSettings(config.sinks, settings.origins ?? new Map());
   const sinks = config.sinks.map((sink) => `${sink.name} (${shownUrl(sink.url) ?? sink.type})`).join(', ');
   process.stdout.write(
     `${file}: fine. A sample every ${config.intervalMs / 1000} s, state in ${config.stateDir}, sinks: ${sinks || 'none'}.\n`,

@@ -206,8 +206,8 @@ sinks:
       'sinks:\n  - type: mqtt\n    ulr: x',
       /^agent\.yaml:3:5: unknown setting "sinks\[\]\.ulr"; did you mean "sinks\[\]\.url"\?$/,
     ],
-    ['the same twice', 'site: a\nsite: b', /^agent\.yaml:2:1: Map keys must be unique/],
-    ['a tab', 'log:\n\tlevel: info', /^agent\.yaml:2:1: Tabs are not allowed as indentation$/],
+    ['the same twice', 'site: a\nsite: b', /^agent\.yaml:2:1: "site" is there twice; keep one of them$/],
+    ['a tab', 'log:\n\tlevel: info', /^agent\.yaml:2:1: a tab: indent with blanks$/],
     ['an open quote', 'site: "abc', /^agent\.yaml:1:\d+: /],
     ['a list', '- a\n- b', 'agent.yaml:1:1: expected settings as `key: value`'],
     ['a text', 'hello', 'agent.yaml:1:1: expected settings as `key: value`'],
@@ -346,6 +346,7 @@ describe('from disk', () => {
 
 test('suggestions come only where they are near', () => {
   expect(suggest('Interval')).toBe('; did you mean "interval"?');
-  expect(suggest('sink')).toBe('; did you mean "site"?');
+  expect(suggest('sink')).toBe('; did you mean "sinks"?');
+  expect(suggest('sinks[].password')).toBe('; did you mean "sinks[].passwordFile"?');
   expect(suggest('zzzzzzzzz')).toBe('');
 });
