@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import type { Command } from './command.ts';
 
@@ -7,6 +8,7 @@ import type { SettingOptions } from './settings.ts';
 
 /** @returns the exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
+  nameProcess();
   // The two that a package manager or an auditor calls: yargs costs 8 MB and 30 ms, and neither needs it.
   if (args[0] === '--version') return (await import('./commands/version.ts')).run({});
   if (args[0] === '--licences' || args[0] === '--licenses') {
@@ -19,6 +21,15 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   const parsed = await parse(yargs(), COMMANDS, args);
   if (parsed.output !== '') process.stdout.write(`${parsed.output}\n`);
   return parsed.run === undefined ? Exit.done : parsed.run();
+}
+
+/** For ps, top and pgrep, which would show the name of Node's main thread. */
+function nameProcess(): void {
+  try {
+    writeFileSync('/proc/self/comm', 'edgewood');
+  } catch {
+    // Not Linux, or a sandbox without /proc: the name is for people only.
+  }
 }
 
 interface Parsed {

@@ -116,6 +116,7 @@ async function prove(container: Container, [current, next]: [string, string], ch
     'it runs as its own user',
     container.run(`ps -o user= -p ${show('MainPID')}`).out.trim() === 'edgewood',
   );
+  check('it has its name', container.run('pgrep -x -u edgewood edgewood').code === 0);
   check('it is enabled for the next boot', container.run('systemctl is-enabled edgewood').out === 'enabled');
   const verify = container.run('systemd-analyze verify edgewood.service');
   check('systemd-analyze verify is clean', verify.code === 0 && verify.out === '', verify.out);

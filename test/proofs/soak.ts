@@ -5,31 +5,20 @@
  * size of the database.
  */
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasVictoriaMetrics, startVictoriaMetrics } from '../support/daemons.ts';
 import { EXECUTABLE } from '../support/executable.ts';
 import { freePort, hasMosquitto, startMosquitto } from '../support/mosquitto.ts';
-import { smallSeries } from '../support/series.ts';
+import { measure, type Point, simulate } from '../support/soak.ts';
 import { type Trend, trend } from '../support/trend.ts';
-import { usageOf } from '../support/usage.ts';
 import { circumstances, numberArgument, writeResult } from './proof.ts';
 
 /** After the models of the first day and what they left behind. */
 const SETTLED_AFTER_SHARE = 0.4;
 const MOST_MB_AN_HOUR = { real: 1, simulated: 0.05 };
-const SIMULATED_INTERVAL_S = 5;
-const SIMULATED_WATCH_MS = 500;
-
-interface Point {
-  readonly atHours: number;
-  readonly pssMb: number;
-  readonly pssAnonMb: number;
-  readonly descriptors: number;
-  readonly databaseMb: number;
-}
 
 process.exitCode = await main();
 
@@ -80,59 +69,6 @@ async function watch(minutes: number): Promise<Point[]> {
     await mosquitto.stop();
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-async function simulate(hours: number): Promise<Point[]> {
-  const work = mkdtempSync(join(tmpdir(), 'edgewood-soak-'));
-  const recording = join(work, 'recording.csv');
-  const rows = (hours * 3600) / SIMULATED_INTERVAL_S;
-  await record(recording, rows);
-  const state = join(work, 'state');
-  const args = ['agent', '--source', `replay:${recording}`, '--pace', 'max', '--state-dir', state];
-  const child = spawn(EXECUTABLE, args, { stdio: 'ignore', env: { EDGEWOOD_CONFIG: '' } });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  try {
-    const points: Point[] = [];
-    const beganMs = performance.now();
-    let tookMs = 0;
-    while (child.exitCode === null) {
-      await Promise.race([sleep(SIMULATED_WATCH_MS), ended]);
-      if (child.exitCode !== null) break;
-      tookMs = performance.now() - beganMs;
-      points.push(measure(child.pid as number, state, tookMs));
-    }
-    if ((await ended) !== 0) throw new Error(`the replay ended with ${child.exitCode}`);
-    // At full pace the hours run evenly but for the fits: wall time stands for simulated time.
-    return points.map((point) => ({ ...point, atHours: (point.atHours / tookMs) * hours }));
-  } finally {
-    child.kill('SIGKILL');
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
-async function record(path: string, rows: number): Promise<void> {
-  const columns = smallSeries(rows, 9);
-  const stream = createWriteStream(path);
-  stream.write('timestamp,cpu,memory,network,swap\n');
-  for (let t = 0; t < rows; t++) {
-    const values = columns.map((column) => (column[t] as number).toFixed(3));
-    if (!stream.write(`${1_700_000_000 + SIMULATED_INTERVAL_S * t},${values.join(',')}\n`)) {
-      await new Promise<void>((resolve) => stream.once('drain', () => resolve()));
-    }
-  }
-  await new Promise<void>((resolve) => stream.end(() => resolve()));
-}
-
-function measure(pid: number, state: string, atHours: number): Point {
-  const { pssMb, pssAnonMb } = usageOf(pid);
-  const size = (name: string): number => statSync(join(state, name), { throwIfNoEntry: false })?.size ?? 0;
-  return {
-    atHours,
-    pssMb,
-    pssAnonMb,
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    databaseMb: (size('edgewood.db') + size('edgewood.db-wal')) / 1e6,
-  };
 }
 
 interface Summary {

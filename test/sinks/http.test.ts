@@ -165,7 +165,16 @@ describe('InfluxDB sink against a server that checks every request', () => {
       fields: { cpu: 1, network: 2, swap: 3, score: 1.5, in_incident: false },
       timeNs: BigInt(NOW_MS + 1) * 1_000_000n,
     });
-    expect(lines[3]?.fields).toMatchObject({ memory_bytes: 70_000_000n, state: 'watching' });
+    expect(lines[3]?.fields).toMatchObject({
+      memory_bytes: 70_000_000n,
+      memory_pss_bytes: 40_000_000n,
+      state: 'watching',
+      sample_ms_p50: 0.1,
+      loop_lag_ms_p99: 3,
+      connects: 1n,
+      incidents: 2n,
+    });
+    expect(lines[3]?.fields).not.toHaveProperty('delivery_ms_p50');
     expect(lines[5]).toMatchObject({
       tags: { type: 'edgewood.model.activated' },
       fields: { sequence: 2n, sequence_epoch: 'e1' },
