@@ -1,5 +1,3 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { type IClientOptions, MqttClient } from 'mqtt';
 import {
   type AgentConfig,
   ConfigError,
@@ -9,11 +7,10 @@ import {
 } from '../../agent/config/config.ts';
 import { hostIdFrom, readIdentity, readMachineId } from '../../agent/identity.ts';
 import { describeFailure } from '../../agent/sinks/mqtt/failures.ts';
-import { clientOptions, VersionChoice } from '../../agent/sinks/mqtt/options.ts';
-import { openStream, parseEndpoint } from '../../agent/sinks/mqtt/transport.ts';
-import { type AgentTopics, agentTopics } from '../../core/protocol/topics.ts';
+import { agentTopics } from '../../core/protocol/topics.ts';
 import { askStatus } from '../doctor/agent.ts';
 import { Exit, UserError } from '../errors.ts';
+import { connectBeside, letIn } from '../mqtt.ts';
 import { CREDENTIALS_DIR } from '../service/unit.ts';
 import { readSettings, type SettingOptions } from '../settings.ts';
 import { BUILD } from '../version.ts';
@@ -22,8 +19,6 @@ export interface DecommissionOptions extends SettingOptions {
   readonly 'host-id'?: string | undefined;
   readonly yes: boolean;
 }
-
-const ANSWER_MS = 10_000;
 
 /** Takes a host out of a fleet: what it has retained at its brokers is emptied, and said how the rest goes. */
 export async function run(args: DecommissionOptions): Promise<number> {
@@ -57,7 +52,7 @@ export async function run(args: DecommissionOptions): Promise<number> {
     );
   }
   for (const sink of brokers) {
-    const target = await empty(sink, config, hostId, topics, retained);
+    const target = await empty(sink, config, hostId, retained);
     process.stdout.write(`${target}: emptied ${retained.join(', ')}\n`);
   }
   process.stdout.write(
@@ -69,43 +64,21 @@ export async function run(args: DecommissionOptions): Promise<number> {
 
 async function empty(
   sink: SinkConfig,
-  config: AgentConfig,
+  { site }: AgentConfig,
   hostId: string,
-  topics: AgentTopics,
   retained: readonly string[],
 ): Promise<string> {
-  const endpoint = parseEndpoint(sink);
-  const tls = endpoint.tls ? await import('node:tls') : null;
-  const identity = {
-    site: config.site,
-    hostId,
-    bootId: randomUUID(),
-    version: BUILD.version,
-    schemaHash: '',
-  };
-  const version = new VersionChoice(sink.protocolVersion).current;
-  const {
-    will: _will,
-    properties: _properties,
-    ...options
-  } = clientOptions(sink, identity, topics, version, true);
-  const client = new MqttClient(() => openStream(sink, endpoint, tls), {
-    ...options,
-    clientId: `${options.clientId}-decommission-${randomBytes(3).toString('hex')}`,
-    connectTimeout: ANSWER_MS,
-  } as IClientOptions);
+  const beside = await connectBeside(sink, { site, hostId, version: BUILD.version, purpose: 'decommission' });
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.once('connect', () => resolve());
-      client.once('error', reject);
-      client.once('close', () => reject(new Error('the broker closed the connection without a word')));
-    });
-    client.on('error', () => {});
-    for (const topic of retained) await client.publishAsync(topic, '', { qos: 1, retain: true });
-    return endpoint.target;
+    await letIn(beside);
+    for (const topic of retained) await beside.client.publishAsync(topic, '', { qos: 1, retain: true });
+    return beside.endpoint.target;
   } catch (error) {
-    throw new UserError(`${describeFailure(error, endpoint)}; nothing more was emptied`, Exit.unreachable);
+    throw new UserError(
+      `${describeFailure(error, beside.endpoint)}; nothing more was emptied`,
+      Exit.unreachable,
+    );
   } finally {
-    client.end(true);
+    beside.client.end(true);
   }
 }

@@ -1,10 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { type IClientOptions, MqttClient } from 'mqtt';
+import { randomBytes } from 'node:crypto';
 import type { SinkConfig } from '../../agent/config/config.ts';
 import { describeFailure } from '../../agent/sinks/mqtt/failures.ts';
-import { clientOptions, VersionChoice } from '../../agent/sinks/mqtt/options.ts';
-import { type Endpoint, openStream, parseEndpoint } from '../../agent/sinks/mqtt/transport.ts';
-import { agentTopics } from '../../core/protocol/topics.ts';
+import { type Beside, connectBeside, letIn } from '../mqtt.ts';
 import { type Finding, note, ok, problem, warning } from './finding.ts';
 import type { Patient } from './sinks.ts';
 
@@ -12,42 +9,32 @@ const ANSWER_MS = 10_000;
 
 /** Connects as the agent does, under another client id, and sends itself a message on its own `selftest` topic. */
 export async function roundTrip(sink: SinkConfig, area: string, patient: Patient): Promise<Finding[]> {
-  const endpoint = parseEndpoint(sink);
-  const tls = endpoint.tls ? await import('node:tls') : null;
-  const choice = new VersionChoice(sink.protocolVersion);
-  const { config, hostId, version } = patient;
-  const topics = agentTopics(config.site, hostId);
-  const identity = { site: config.site, hostId, bootId: randomUUID(), version, schemaHash: '' };
-  const { will: _will, ...options } = clientOptions(sink, identity, topics, choice.current, true);
-  const client = new MqttClient(() => openStream(sink, endpoint, tls), {
-    ...options,
-    // Beside the agent's own connection, not instead of it.
-    clientId: `${options.clientId}-doctor-${randomBytes(3).toString('hex')}`,
-    connectTimeout: ANSWER_MS,
-    ...(choice.current === 5 && { properties: { sessionExpiryInterval: 0 } }),
-  } as IClientOptions);
+  const findings = await once(sink, area, patient);
+  // As the agent does: a broker that does not speak MQTT 5 says so, or hangs up.
+  const older = findings.some(({ says }) => /does not speak this MQTT version|without a word/.test(says));
+  return older && sink.protocolVersion === undefined
+    ? await once({ ...sink, protocolVersion: 4 }, area, patient)
+    : findings;
+}
+
+async function once(
+  sink: SinkConfig,
+  area: string,
+  { config, hostId, version }: Patient,
+): Promise<Finding[]> {
+  const beside = await connectBeside(sink, { site: config.site, hostId, version, purpose: 'doctor' });
   try {
-    return await converse(client, endpoint, area, topics.selftest);
+    return await converse(beside, area);
   } finally {
-    client.end(true);
+    beside.client.end(true);
   }
 }
 
-async function converse(
-  client: MqttClient,
-  endpoint: Endpoint,
-  area: string,
-  topic: string,
-): Promise<Finding[]> {
+async function converse(beside: Beside, area: string): Promise<Finding[]> {
+  const { client, endpoint } = beside;
+  const topic = beside.topics.selftest;
   try {
-    await within(
-      new Promise<void>((resolve, reject) => {
-        client.once('connect', () => resolve());
-        client.once('error', reject);
-        client.once('close', () => reject(new Error('the broker closed the connection without a word')));
-      }),
-      'the broker does not answer CONNECT',
-    );
+    await within(letIn(beside), 'the broker does not answer CONNECT');
   } catch (error) {
     return [
       problem(area, describeFailure(error, endpoint), {
@@ -56,7 +43,6 @@ async function converse(
       }),
     ];
   }
-  client.on('error', () => {});
   const findings = [
     ok(area, `the broker lets this host in (MQTT ${client.options.protocolVersion === 5 ? '5' : '3.1.1'})`),
   ];

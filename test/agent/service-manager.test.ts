@@ -1,36 +1,15 @@
-import { dlopen } from 'node:ffi';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serviceManager, unixAddress } from '../../agent/service-manager.ts';
+import { notifySocket } from '../support/notify-socket.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-
-/** What systemd would read: a real datagram socket, bound in a directory of the test's own. */
-function receiver(path: string): () => string[] {
-  const { functions } = dlopen(null, {
-    socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
-    bind: { arguments: ['i32', 'buffer', 'u32'], return: 'i32' },
-    recv: { arguments: ['i32', 'buffer', 'u64', 'i32'], return: 'i64' },
-  });
-  const socket = functions.socket(1, 2, 0);
-  const address = unixAddress(path);
-  expect(functions.bind(socket, address, address.length)).toBe(0);
-  return () => {
-    const received: string[] = [];
-    for (;;) {
-      const bytes = new Uint8Array(4096);
-      const length = Number(functions.recv(socket, bytes, BigInt(bytes.length), 0x40));
-      if (length < 0) return received;
-      received.push(new TextDecoder().decode(bytes.subarray(0, length)));
-    }
-  };
-}
 
 const silent = (): void => {};
 
 describe.skipIf(process.platform !== 'linux')('the service manager', () => {
   it('is told READY, STATUS and WATCHDOG, a few times within the limit, and STOPPING', async () => {
     const path = join(temporaryDirectory(), 'notify');
-    const read = receiver(path);
+    const read = notifySocket(path);
     let nowMs = 0;
     const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '40000000' };
     const manager = await serviceManager(env, silent, () => nowMs);
@@ -50,7 +29,7 @@ describe.skipIf(process.platform !== 'linux')('the service manager', () => {
 
   it('asks for a longer watchdog where samples are far apart', async () => {
     const path = join(temporaryDirectory(), 'notify');
-    const read = receiver(path);
+    const read = notifySocket(path);
     const manager = await serviceManager(
       { NOTIFY_SOCKET: path, WATCHDOG_USEC: '120000000' },
       silent,
@@ -62,7 +41,7 @@ describe.skipIf(process.platform !== 'linux')('the service manager', () => {
 
   it('keeps quiet without a watchdog, for another process, and without a socket', async () => {
     const path = join(temporaryDirectory(), 'notify');
-    const read = receiver(path);
+    const read = notifySocket(path);
     for (const env of [{}, { WATCHDOG_USEC: '1000000', WATCHDOG_PID: '1' }]) {
       const manager = await serviceManager({ NOTIFY_SOCKET: path, ...env }, silent, () => 0);
       manager.sampled('watching');

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../cli/doctor/finding.ts';
 import {
   hasAlertmanager,
@@ -17,17 +16,7 @@ import {
   makeCertificates,
   startMosquitto,
 } from '../support/mosquitto.ts';
-
-const cleanups: (() => Promise<unknown> | unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function folder(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'edgewood-doctor-'));
-  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
+import { temporaryDirectory } from '../support/temporary.ts';
 
 interface Report {
   readonly code: number | string;
@@ -62,14 +51,14 @@ const configured = (directory: string, sinks: string): string => {
 };
 
 function certificates(): Certificates {
-  const made = makeCertificates(folder());
+  const made = makeCertificates(temporaryDirectory());
   if (made === null) throw new Error('openssl is missing');
   return made;
 }
 
 const tlsBroker = async (cert: string, { key }: Certificates) => {
   const broker = await startMosquitto(['allow_anonymous true'], {}, [`certfile ${cert}`, `keyfile ${key}`]);
-  cleanups.push(() => broker.stop());
+  onTestFinished(() => broker.stop());
   return broker;
 };
 
@@ -77,11 +66,11 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   test.skipIf(!hasVictoriaMetrics || !hasAlertmanager)(
     'finds all well with an agent and three real sinks',
     async () => {
-      const directory = folder();
+      const directory = temporaryDirectory();
       const broker = await startMosquitto();
       const victoria = await startVictoriaMetrics();
       const alertmanager = await startAlertmanager();
-      cleanups.push(broker.stop, victoria.stop, alertmanager.stop);
+      for (const { stop } of [broker, victoria, alertmanager]) onTestFinished(stop);
       const file = configured(
         directory,
         `  - type: mqtt\n    url: mqtt://127.0.0.1:${broker.port}\n` +
@@ -89,9 +78,9 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
           `  - type: webhook\n    url: ${alertmanager.url}\n    format: alertmanager\n`,
       );
       const agent: Run = runExecutable(['agent', '--config', file]);
-      cleanups.push(() => {
+      onTestFinished(() => {
         agent.child.kill('SIGKILL');
-        return agent.ended;
+        return agent.ended.then(() => {});
       });
       await agent.logged('mqtt.connected');
       const report = await examine('--config', file);
@@ -106,14 +95,14 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   );
 
   test('says that nobody watches, and that nobody is told', async () => {
-    const report = await examine('--state-dir', join(folder(), 'state'));
+    const report = await examine('--state-dir', join(temporaryDirectory(), 'state'));
     expect([report.code, report.healthy]).toEqual([1, false]);
     expect(report.says('problem', 'agent')).toContain('none is running');
     expect(report.says('warning', 'sinks')).toBe('there are none');
   });
 
   test('names the fault of a configuration', async () => {
-    const file = join(folder(), 'agent.yaml');
+    const file = join(temporaryDirectory(), 'agent.yaml');
     writeFileSync(file, 'intervall: 5s\n');
     const report = await examine('--config', file);
     expect(report.code).toBe(1);
@@ -125,7 +114,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   test('names a name that does not resolve, and a port that nobody listens on', async () => {
     const port = await freePort();
     const file = configured(
-      folder(),
+      temporaryDirectory(),
       `  - type: mqtt\n    url: mqtt://nowhere.invalid\n  - type: influx\n    url: http://127.0.0.1:${port}\n`,
     );
     const report = await examine('--config', file);
@@ -139,7 +128,10 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
       const broker = await tlsBroker(cert, made);
       return examine(
         '--config',
-        configured(folder(), `  - type: mqtt\n    url: mqtts://127.0.0.1:${broker.port}\n${more}`),
+        configured(
+          temporaryDirectory(),
+          `  - type: mqtt\n    url: mqtts://127.0.0.1:${broker.port}\n${more}`,
+        ),
       );
     };
     const ca = `    caFile: ${made.ca}\n`;
@@ -161,13 +153,13 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   });
 
   test('names a wrong password, and a topic that may not be published on', async () => {
-    const directory = folder();
+    const directory = temporaryDirectory();
     const password = join(directory, 'password');
     writeFileSync(password, 'wrong\n');
     const locked = await startMosquitto(['allow_anonymous false', 'password_file @/passwords'], {
       passwords: '',
     });
-    cleanups.push(locked.stop);
+    onTestFinished(locked.stop);
     const mqtt = (port: number): string =>
       configured(
         directory,
@@ -180,7 +172,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
     const ruled = await startMosquitto(['allow_anonymous true', 'acl_file @/acl'], {
       acl: 'topic read none\n',
     });
-    cleanups.push(ruled.stop);
+    onTestFinished(ruled.stop);
     const forbidden = await examine('--config', mqtt(ruled.port));
     expect(forbidden.says('problem', 'sink mqtt')).toMatch(
       /a message on edgewood\/1\/default\/a\/\w+\/selftest got lost/,
@@ -188,7 +180,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   });
 
   test('its page is for people', async () => {
-    const run = runExecutable(['doctor', '--state-dir', join(folder(), 'state')]);
+    const run = runExecutable(['doctor', '--state-dir', join(temporaryDirectory(), 'state')]);
     expect(await run.ended).toBe(1);
     expect(run.stdout()).toMatch(/^✓ configuration: no file/);
     expect(run.stdout()).toContain(

@@ -1,22 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MqttClient } from 'mqtt';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { hasExecutable, type Run, runExecutable } from '../support/executable.ts';
 import { hasMosquitto, startMosquitto } from '../support/mosquitto.ts';
-
-const cleanups: (() => Promise<unknown> | unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function folder(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'edgewood-identity-'));
-  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const run = async (...args: string[]): Promise<{ code: number | string; out: string; err: string }> => {
   const it = runExecutable(args);
@@ -25,9 +14,9 @@ const run = async (...args: string[]): Promise<{ code: number | string; out: str
 
 async function agent(stateDir: string, ...args: string[]): Promise<Run> {
   const it = runExecutable(['agent', '--interval', '200ms', '--state-dir', stateDir, '--stdout', ...args]);
-  cleanups.push(() => {
+  onTestFinished(() => {
     it.child.kill('SIGKILL');
-    return it.ended;
+    return it.ended.then(() => {});
   });
   await it.logged('agent.started');
   return it;
@@ -45,7 +34,7 @@ async function end(it: Run): Promise<{ type: string; source: string; data: Recor
 
 describe.skipIf(!hasExecutable)('the identity of a host', () => {
   test('a copy of a state directory on other hardware is told as an alert, renewed, and then somebody else', async () => {
-    const stateDir = join(folder(), 'state');
+    const stateDir = join(temporaryDirectory(), 'state');
     await end(await agent(stateDir));
     const file = join(stateDir, 'identity.json');
     const record = JSON.parse(readFileSync(file, 'utf8')) as { hostId: string; hardware: string[] };
@@ -68,7 +57,7 @@ describe.skipIf(!hasExecutable)('the identity of a host', () => {
   });
 
   test('another site is another name: told, in a new epoch', async () => {
-    const stateDir = join(folder(), 'state');
+    const stateDir = join(temporaryDirectory(), 'state');
     await end(await agent(stateDir));
     const moved = await end(await agent(stateDir, '--site', 'paris'));
     expect(moved.find(({ type }) => type === 'edgewood.identity.changed')?.data).toMatchObject({
@@ -82,14 +71,14 @@ describe.skipIf(!hasExecutable)('the identity of a host', () => {
   });
 
   test('renew and keep need an agent that has run', async () => {
-    const { code, err } = await run('identity', 'renew', '--state-dir', join(folder(), 'state'));
+    const { code, err } = await run('identity', 'renew', '--state-dir', join(temporaryDirectory(), 'state'));
     expect([code, err]).toEqual([2, expect.stringContaining('no agent has run')]);
   });
 
   test.skipIf(!hasMosquitto)('decommission empties what is retained, and says what is left', async () => {
     const broker = await startMosquitto();
-    cleanups.push(broker.stop);
-    const stateDir = join(folder(), 'state');
+    onTestFinished(broker.stop);
+    const stateDir = join(temporaryDirectory(), 'state');
     const mqtt = ['--mqtt', `mqtt://127.0.0.1:${broker.port}`];
     const it = await agent(stateDir, ...mqtt);
     await it.logged('mqtt.connected');

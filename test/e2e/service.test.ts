@@ -1,47 +1,33 @@
-import { dlopen } from 'node:ffi';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { unixAddress } from '../../agent/service-manager.ts';
 import { SHIPPED_UNIT, unitFile } from '../../cli/service/unit.ts';
-import { hasExecutable, runExecutable } from '../support/executable.ts';
+import { hasExecutable, type Run, runExecutable } from '../support/executable.ts';
+import { notifySocket } from '../support/notify-socket.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
-const MSG_DONTWAIT = 0x40;
-
-/** The socket that systemd would listen on. */
-function notifySocket(path: string): () => string[] {
-  const { functions } = dlopen(null, {
-    socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
-    bind: { arguments: ['i32', 'buffer', 'u32'], return: 'i32' },
-    recv: { arguments: ['i32', 'buffer', 'u64', 'i32'], return: 'i64' },
+/** An agent that has a manager to tell, and every line that it has told so far. */
+function managed(intervalMs: number, watchdogMs: number): { agent: Run; received: () => string[] } {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'notify');
+  const read = notifySocket(path);
+  const lines: string[] = [];
+  const args = ['agent', '--interval', `${intervalMs}ms`, '--state-dir', join(directory, 'state')];
+  const agent = runExecutable(args, { NOTIFY_SOCKET: path, WATCHDOG_USEC: String(1000 * watchdogMs) });
+  onTestFinished(() => {
+    agent.child.kill('SIGKILL');
   });
-  const socket = functions.socket(1, 2, 0);
-  const address = unixAddress(path);
-  expect(functions.bind(socket, address, address.length)).toBe(0);
-  const received: string[] = [];
-  return () => {
-    for (;;) {
-      const bytes = new Uint8Array(4096);
-      const length = Number(functions.recv(socket, bytes, BigInt(bytes.length), MSG_DONTWAIT));
-      if (length < 0) return received;
-      received.push(...new TextDecoder().decode(bytes.subarray(0, length)).split('\n'));
-    }
+  return {
+    agent,
+    received: () => {
+      lines.push(...read().flatMap((message) => message.split('\n')));
+      return lines;
+    },
   };
 }
 
 describe.skipIf(!hasExecutable)('the agent as a service', () => {
   test('tells its manager that it is ready, alive and leaving, from the process that was started', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'edgewood-service-'));
-    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-    const received = notifySocket(join(directory, 'notify'));
-    const agent = runExecutable(['agent', '--interval', '200ms', '--state-dir', join(directory, 'state')], {
-      NOTIFY_SOCKET: join(directory, 'notify'),
-      WATCHDOG_USEC: '2000000',
-    });
-    onTestFinished(() => {
-      agent.child.kill('SIGKILL');
-    });
+    const { agent, received } = managed(200, 2000);
     const count = (what: string): number => received().filter((line) => line === what).length;
     while (count('WATCHDOG=1') < 3) await new Promise((resolve) => setTimeout(resolve, 50));
     // The image was replaced once since (hand-over); the process is the one that systemd knows.
@@ -54,16 +40,7 @@ describe.skipIf(!hasExecutable)('the agent as a service', () => {
   });
 
   test('a process that hangs says nothing more', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'edgewood-service-'));
-    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-    const received = notifySocket(join(directory, 'notify'));
-    const agent = runExecutable(['agent', '--interval', '100ms', '--state-dir', join(directory, 'state')], {
-      NOTIFY_SOCKET: join(directory, 'notify'),
-      WATCHDOG_USEC: '400000',
-    });
-    onTestFinished(() => {
-      agent.child.kill('SIGKILL');
-    });
+    const { agent, received } = managed(100, 400);
     while (!received().includes('WATCHDOG=1')) await new Promise((resolve) => setTimeout(resolve, 20));
     agent.child.kill('SIGSTOP');
     const before = received().length;
