@@ -221,6 +221,31 @@ export const COMMANDS: readonly Command[] = [
         .example('$0 config show', 'File, environment and defaults, as they hold'),
     ),
   ]),
+  command({
+    command: 'validate <files..>',
+    describe: 'Check recorded data before a model learns from it: exit code 1 where it must not',
+    builder: (yargs) =>
+      yargs
+        .positional('files', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: 'CSV with a column timestamp, .gz too; -: standard input',
+        })
+        .option('schema', {
+          type: 'string',
+          describe: 'Columns and ranges (YAML), instead of cpu, memory, network',
+        })
+        .option('max-violations', {
+          type: 'number',
+          default: 5,
+          describe: 'Percent of the rows that may break a rule',
+        })
+        .option('report', { type: 'string', describe: 'Write the report there (JSON)' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example('$0 validate week.csv.gz', 'Types, ranges, gaps, outliers'),
+    load: () => import('./commands/validate.ts'),
+  }),
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),

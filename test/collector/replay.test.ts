@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { classifyCell, LineSplitter, parseCells, parseTimestamp } from '../../collector/csv.ts';
 import { type ReplayOptions, ReplaySource } from '../../collector/replay.ts';
 import { SourceError } from '../../collector/source.ts';
+import { classifyCell, LineSplitter, parseCells, parseTimestamp } from '../../core/csv.ts';
 import { FakeClock, FakeRoot } from './support.ts';
 
 const root = new FakeRoot();

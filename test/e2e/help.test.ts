@@ -46,6 +46,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'identity renew': fine(/The host will be/),
   'identity keep': fine(/stays/),
   'decommission --yes': { codes: [2], says: /no sink of type mqtt is configured/ },
+  'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall --purge': { codes: [2], says: /run it as root/ },
   'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },

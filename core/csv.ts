@@ -1,4 +1,4 @@
-/** CSV by the line: pure parts that serve the replay and the central command line. */
+/** CSV by the line: what the replay and the central command line share. */
 
 export const LINE_BYTES_MAX = 64 << 10;
 

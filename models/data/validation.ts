@@ -1,0 +1,293 @@
+import { classifyCell, parseTimestamp } from '../../core/csv.ts';
+import { ColumnProfile, type ColumnReport } from './column-profile.ts';
+import { ANY_NUMBER, type ColumnRule, type DataSchema } from './data-schema.ts';
+import { DataError, quoted, Table } from './table.ts';
+
+/** Lines that are named; the rest is counted. */
+const OFFENCES_NAMED = 10;
+/** A time that comes again out of order is found within so many rows; in sorted data it is the row before. */
+const TIMES_REMEMBERED = 1 << 16;
+const INTERVALS_KEPT = 1 << 16;
+/** Longer than this many usual intervals is a gap. */
+const GAP_INTERVALS = 2.5;
+/** Further than this from the usual interval is irregular. */
+const IRREGULAR_SHARE = 0.25;
+
+export interface Offence {
+  readonly line: number;
+  readonly column: string | null;
+  readonly reason: string;
+}
+
+export interface ValidationReport {
+  readonly file: string;
+  readonly rows: number;
+  readonly columns: Readonly<Record<string, ColumnReport>>;
+  /** Rows with the time of an earlier row; and of them, those that are the same in every cell. */
+  readonly duplicates: number;
+  readonly duplicateRows: number;
+  readonly outOfOrder: number;
+  readonly gaps: number;
+  readonly irregular: number;
+  readonly intervalMs: number | null;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly labelled: { readonly rows: number; readonly anomalous: number } | null;
+  /** Rows in which anything is wrong. */
+  readonly violations: number;
+  readonly violationRate: number;
+  readonly verdict: 'pass' | 'fail';
+  readonly reasons: readonly string[];
+  /** Worth knowing, and no violation. */
+  readonly notes: readonly string[];
+  readonly offences: readonly Offence[];
+}
+
+export interface ValidationOptions {
+  readonly schema: DataSchema;
+  /** A share of the rows: 0.05. */
+  readonly maxViolationRate: number;
+}
+
+/** Columns that are no metric. */
+const SPECIAL = new Set(['timestamp', 'label', 'probation']);
+
+/**
+ * Reads a file once, in bounded memory, and says whether a model may learn from it.
+ * @throws DataError where it can't be read as a table at all
+ */
+export async function validateFile(path: string, options: ValidationOptions): Promise<ValidationReport> {
+  const table = await Table.open(path);
+  const { schema } = options;
+  const missingColumns = [...schema]
+    .filter(([name, { required }]) => required && !table.names.includes(name))
+    .map(([name]) => name);
+  const features = table.names.filter((name) => !SPECIAL.has(name));
+  if (features.length === 0) throw new DataError(`${table.path}, line 1: no column beside "timestamp".`);
+  const check = new RowCheck(table.names, schema);
+  for await (const row of table.rows()) check.row(row);
+  return check.report(table.path, missingColumns, options.maxViolationRate);
+}
+
+class RowCheck {
+  readonly #names: readonly string[];
+  readonly #rules: readonly (ColumnRule | null)[];
+  readonly #profiles: readonly (ColumnProfile | null)[];
+  readonly #timeAt: number;
+  readonly #labelAt: number;
+  readonly #times = new TimeCheck();
+  readonly #offences: Offence[] = [];
+  readonly #labelled = { rows: 0, anomalous: 0 };
+  #rows = 0;
+  #violations = 0;
+  #badLabels = 0;
+  #offended = false;
+
+  constructor(names: readonly string[], schema: DataSchema) {
+    this.#names = names;
+    this.#timeAt = names.indexOf('timestamp');
+    this.#labelAt = names.indexOf('label');
+    this.#rules = names.map((name) => (SPECIAL.has(name) ? null : (schema.get(name) ?? ANY_NUMBER)));
+    this.#profiles = names.map((name) => (SPECIAL.has(name) ? null : new ColumnProfile()));
+  }
+
+  row({ line, cells, fault }: { line: number; cells: readonly string[]; fault: string | null }): void {
+    this.#rows++;
+    this.#offended = false;
+    if (fault !== null) {
+      this.#offend(line, null, this.#faultWords(fault, cells.length));
+    } else {
+      this.#time(line, cells);
+      for (let i = 0; i < cells.length; i++) this.#cell(line, i, cells[i] as string);
+      if (this.#labelAt >= 0) this.#label(line, cells[this.#labelAt] as string);
+    }
+    if (this.#offended) this.#violations++;
+  }
+
+  #faultWords(fault: string, found: number): string {
+    if (fault === 'columns') return `${found} cells, expected ${this.#names.length}`;
+    return fault === 'binary' ? 'holds NUL bytes' : 'is longer than 64 kB';
+  }
+
+  #offend(line: number, column: string | null, reason: string): void {
+    this.#offended = true;
+    if (this.#offences.length < OFFENCES_NAMED) this.#offences.push({ line, column, reason });
+  }
+
+  #time(line: number, cells: readonly string[]): void {
+    const text = cells[this.#timeAt] as string;
+    const timeMs = parseTimestamp(text);
+    if (Number.isNaN(timeMs)) {
+      this.#offend(line, 'timestamp', `${quoted(text)} is no time (ISO 8601, epoch seconds or milliseconds)`);
+      return;
+    }
+    const fault = this.#times.next(timeMs, cells);
+    if (fault !== null) this.#offend(line, 'timestamp', fault);
+  }
+
+  #cell(line: number, i: number, text: string): void {
+    const profile = this.#profiles[i] as ColumnProfile | null;
+    const rule = this.#rules[i] as ColumnRule | null;
+    if (profile === null || rule === null) return;
+    const name = this.#names[i] as string;
+    const kind = classifyCell(text);
+    if (kind === 'missing') {
+      profile.counts.missing++;
+      if (rule.required) this.#offend(line, name, 'is missing');
+    } else if (kind === 'notNumeric') {
+      profile.counts.notNumeric++;
+      this.#offend(line, name, `${quoted(text)} is no number`);
+    } else if (kind === 'notFinite') {
+      profile.counts.notFinite++;
+      this.#offend(line, name, `${quoted(text)} is not finite`);
+    } else {
+      const value = Number(text);
+      const low = rule.min !== null && value < rule.min;
+      if (low || (rule.max !== null && value > rule.max)) {
+        profile.counts.outOfRange++;
+        this.#offend(line, name, `${text} is ${low ? `below ${rule.min}` : `above ${rule.max}`}`);
+      }
+      profile.add(value);
+    }
+  }
+
+  #label(line: number, text: string): void {
+    if (text === '') return;
+    const value = Number(text);
+    if (value !== 0 && value !== 1) {
+      this.#badLabels++;
+      this.#offend(line, 'label', `${quoted(text)} is no label: expected 0, 1 or nothing`);
+      return;
+    }
+    this.#labelled.rows++;
+    this.#labelled.anomalous += value;
+  }
+
+  report(file: string, missingColumns: readonly string[], maxRate: number): ValidationReport {
+    const columns = Object.fromEntries(
+      this.#names.flatMap((name, i) => {
+        const profile = this.#profiles[i];
+        return profile ? [[name, profile.report()] as const] : [];
+      }),
+    );
+    const rate = this.#rows === 0 ? 0 : this.#violations / this.#rows;
+    const reasons: string[] = missingColumns.map((name) => `the column ${name} is missing`);
+    if (this.#rows === 0) reasons.push('there is no row behind the header');
+    for (const [name, { type }] of Object.entries(columns)) {
+      if (type === 'text') reasons.push(`${name} holds no number at all`);
+      else if (type === 'empty' && this.#rows > 0 && this.#rules[this.#names.indexOf(name)]?.required)
+        reasons.push(`${name} is empty`);
+    }
+    if (rate > maxRate) {
+      reasons.push(
+        `${percent(rate)} of the rows (${this.#violations} of ${this.#rows}) break a rule; at most ${percent(maxRate)} may`,
+      );
+    }
+    const times = this.#times.report();
+    const notes = Object.entries(columns)
+      .filter(([, { constant }]) => constant)
+      .map(([name]) => `${name} never changes: a model learns nothing from it`);
+    if (times.gaps > 0) notes.push(`${times.gaps} gaps: time in which nothing was recorded`);
+    if (this.#badLabels > 0) notes.push(`${this.#badLabels} labels are neither 0 nor 1`);
+    return {
+      file,
+      rows: this.#rows,
+      columns,
+      ...times,
+      labelled: this.#labelAt < 0 ? null : { ...this.#labelled },
+      violations: this.#violations,
+      violationRate: rate,
+      verdict: reasons.length === 0 ? 'pass' : 'fail',
+      reasons,
+      notes,
+      offences: this.#offences,
+    };
+  }
+}
+
+const percent = (share: number): string =>
+  `${(100 * share).toFixed(share < 0.001 ? 3 : 1).replace(/\.0$/, '')} %`;
+
+/** Order, duplicates and regularity of times. */
+class TimeCheck {
+  readonly #remembered = new Set<number>();
+  readonly #ring = new Float64Array(TIMES_REMEMBERED);
+  #count = 0;
+  #lastMs = Number.NaN;
+  #lastRow: readonly string[] = [];
+  #firstMs = Number.POSITIVE_INFINITY;
+  #newestMs = Number.NEGATIVE_INFINITY;
+  readonly #intervals: number[] = [];
+  #duplicates = 0;
+  #duplicateRows = 0;
+  #outOfOrder = 0;
+  #long: number[] = [];
+
+  /** @returns what is wrong with the time, or null */
+  next(timeMs: number, cells: readonly string[]): string | null {
+    const step = timeMs - this.#lastMs;
+    const sameRow = step === 0 && cells.every((cell, i) => cell === this.#lastRow[i]);
+    const repeated = step === 0 || this.#remembered.has(timeMs);
+    this.#remember(timeMs);
+    this.#firstMs = Math.min(this.#firstMs, timeMs);
+    this.#newestMs = Math.max(this.#newestMs, timeMs);
+    this.#lastMs = timeMs;
+    this.#lastRow = cells;
+    if (repeated) {
+      this.#duplicates++;
+      if (sameRow) this.#duplicateRows++;
+      return sameRow ? 'the row stands there twice' : 'the time was there before';
+    }
+    if (step < 0) {
+      this.#outOfOrder++;
+      return 'is earlier than the row before';
+    }
+    if (step > 0) {
+      if (this.#intervals.length < INTERVALS_KEPT) this.#intervals.push(step);
+      this.#long.push(step);
+      if (this.#long.length > INTERVALS_KEPT) this.#shorten();
+    }
+    return null;
+  }
+
+  #remember(timeMs: number): void {
+    const at = this.#count++ % TIMES_REMEMBERED;
+    if (this.#count > TIMES_REMEMBERED) this.#remembered.delete(this.#ring[at] as number);
+    this.#ring[at] = timeMs;
+    this.#remembered.add(timeMs);
+  }
+
+  /** Only what is long against the usual can be a gap: the rest is let go. */
+  #shorten(): void {
+    const usual = this.#usualMs() ?? 0;
+    this.#irregularBefore += this.#long.filter((step) => isIrregular(step, usual)).length;
+    this.#gapsBefore += this.#long.filter((step) => step > GAP_INTERVALS * usual).length;
+    this.#long = [];
+  }
+
+  #irregularBefore = 0;
+  #gapsBefore = 0;
+
+  #usualMs(): number | null {
+    const sorted = Float64Array.from(this.#intervals).sort();
+    return sorted[sorted.length >> 1] ?? null;
+  }
+
+  report() {
+    this.#shorten();
+    const iso = (ms: number): string | null => (Number.isFinite(ms) ? new Date(ms).toISOString() : null);
+    return {
+      duplicates: this.#duplicates,
+      duplicateRows: this.#duplicateRows,
+      outOfOrder: this.#outOfOrder,
+      gaps: this.#gapsBefore,
+      irregular: this.#irregularBefore,
+      intervalMs: this.#usualMs(),
+      from: iso(this.#firstMs),
+      to: iso(this.#newestMs),
+    };
+  }
+}
+
+const isIrregular = (step: number, usual: number): boolean =>
+  Math.abs(step - usual) > IRREGULAR_SHARE * usual;
