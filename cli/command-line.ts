@@ -23,6 +23,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   return parsed.run === undefined ? Exit.done : parsed.run();
 }
 
+const STANDARD_INPUT = '/dev/stdin';
+
 /** For ps, top and pgrep, which would show the name of Node's main thread. */
 function nameProcess(): void {
   try {
@@ -68,7 +70,12 @@ async function parse(yargs: Argv, commands: readonly Command[], args: readonly s
     .fail((message, error) => {
       failures.push(message ?? error?.message);
     });
-  await parser.parseAsync([...args], {}, (_error: Error | undefined, _argv: unknown, text: string) => {
+  const reads = commands.some(
+    (one) => one.readsStandardInput === true && one.command.split(' ')[0] === args[0],
+  );
+  // yargs (18.2) loses a lone dash among several arguments.
+  const words = reads ? args.map((arg) => (arg === '-' ? STANDARD_INPUT : arg)) : [...args];
+  await parser.parseAsync(words, {}, (_error: Error | undefined, _argv: unknown, text: string) => {
     output = text;
   });
   // yargs goes on after the first complaint; the one that names what was typed is the useful one.

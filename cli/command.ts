@@ -7,6 +7,8 @@ import type { Argv } from 'yargs';
 export interface Command {
   readonly command: string;
   readonly describe: string | false;
+  /** `-` among its arguments is standard input. */
+  readonly readsStandardInput?: true;
   register(yargs: Argv, choose: (run: () => Promise<number>) => void): Argv;
 }
 
@@ -18,12 +20,14 @@ export function command<Options>(row: {
   readonly command: string;
   /** false: not listed. */
   readonly describe: string | false;
+  readonly readsStandardInput?: true;
   readonly builder: (yargs: Argv) => Argv<Options>;
   readonly load: () => Promise<{ run(args: NoInfer<Options>): Promise<number> }>;
 }): Command {
   return {
     command: row.command,
     describe: row.describe,
+    ...(row.readsStandardInput === true && { readsStandardInput: true as const }),
     register: (yargs, choose) =>
       yargs.command<Options>(row.command, row.describe as string, row.builder, (args) =>
         choose(async () => (await row.load()).run(args as Options)),

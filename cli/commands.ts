@@ -223,6 +223,7 @@ export const COMMANDS: readonly Command[] = [
   ]),
   command({
     command: 'validate <files..>',
+    readsStandardInput: true,
     describe: 'Check recorded data before a model learns from it: exit code 1 where it must not',
     builder: (yargs) =>
       yargs

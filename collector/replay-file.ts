@@ -1,7 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { classifyCell, LINE_BYTES_MAX, type Line, LineSplitter, parseCells, parseTimestamp } from '../core/csv.ts';
+import {
+  classifyCell,
+  LINE_BYTES_MAX,
+  type Line,
+  LineSplitter,
+  parseCells,
+  parseTimestamp,
+} from '../core/csv.ts';
 import type { Faults } from './faults.ts';
 import { SourceError } from './source.ts';
 

@@ -47,8 +47,9 @@ export class Table {
 
   /** @throws DataError for a file that can't be read, and for a header that is none */
   static async open(path: string): Promise<Table> {
-    const shown = path === '-' ? 'standard input' : path;
-    const raw = path === '-' ? process.stdin : await openFile(path);
+    const standardInput = path === '-' || path === '/dev/stdin';
+    const shown = standardInput ? 'standard input' : path;
+    const raw = standardInput ? process.stdin : await openFile(path);
     const lines = readLines(raw, shown);
     try {
       const first = await lines.next();
