@@ -38,10 +38,10 @@ export function controls(
       clearTimeout(restore);
       restore = setTimeout(() => {
         logging.level = logging.configured;
-        logging.log('info', 'log.level', { level: logging.level });
+        logging.log('info', 'log.level', { now: logging.level });
       }, ms).unref();
       logging.level = level as Level;
-      logging.log('info', 'log.level', { level, before, forMs: ms });
+      logging.log('info', 'log.level', { now: level, before, forMs: ms });
       return { level, configured: logging.configured };
     },
   };
