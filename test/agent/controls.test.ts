@@ -10,7 +10,11 @@ function setUp() {
   const logging = loggingTo(
     (level, event, fields) => void logged.push(`${level} ${event} ${JSON.stringify(fields)}`),
   );
-  const agent = { snooze: (snooze: Snooze | null) => (snoozes.push(snooze), []) } as unknown as Agent;
+  const snooze = (one: Snooze | null): [] => {
+    snoozes.push(one);
+    return [];
+  };
+  const agent = { snooze } as unknown as Agent;
   const clock = { nowMs: () => 1000, monotonicMs: () => 0 };
   return { logged, snoozes, logging, ask: controls(() => agent, logging, clock) };
 }
