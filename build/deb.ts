@@ -118,7 +118,9 @@ function script(name: string): string {
 /** Debian's packages of the libraries that the executable names. */
 function dependencies(): string[] {
   const bytes = readFileSync(executable);
-  const glibc = highestVersion('GLIBC', [neededVersions(bytes)]);
+  // The SQLite addon lies within, where no tool of Debian's finds it.
+  const addon = readFileSync(join(ROOT, 'node_modules', 'better-sqlite3', 'prebuilds', `${target}.node`));
+  const glibc = highestVersion('GLIBC', [neededVersions(bytes), neededVersions(addon)]);
   const packages = neededLibraries(bytes).map((library) => {
     if (/^(ld-linux.*|lib(c|m|dl|pthread|rt))\.so\.\d+$/.test(library)) return `libc6 (>= ${glibc})`;
     const name = LIBRARY_PACKAGES[library];
