@@ -247,6 +247,26 @@ export const COMMANDS: readonly Command[] = [
         .example('$0 validate week.csv.gz', 'Types, ranges, gaps, outliers'),
     load: () => import('./commands/validate.ts'),
   }),
+  command({
+    command: 'score <model> <file>',
+    describe: 'What a model says of recorded data: timestamp, score, anomaly, as CSV',
+    builder: (yargs) =>
+      yargs
+        .positional('model', { type: 'string', demandOption: true, describe: 'Model file' })
+        .positional('file', {
+          type: 'string',
+          demandOption: true,
+          describe: 'CSV with a column timestamp, .gz too',
+        })
+        .option('explain', {
+          type: 'boolean',
+          default: false,
+          describe: 'Contributions of the metrics, too: with base_value they add up to the score',
+        })
+        .option('out', { type: 'string', describe: 'Write there instead of to stdout' })
+        .example('$0 score current.edgewood week.csv.gz --explain', 'Row by row'),
+    load: () => import('./commands/score.ts'),
+  }),
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),

@@ -46,6 +46,9 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'identity renew': fine(/The host will be/),
   'identity keep': fine(/stays/),
   'decommission --yes': { codes: [2], says: /no sink of type mqtt is configured/ },
+  'score current.edgewood week.csv.gz --explain': fine(
+    /^timestamp,score,anomaly,base_value,contribution_cpu,/,
+  ),
   'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall --purge': { codes: [2], says: /run it as root/ },
@@ -69,6 +72,16 @@ describe.skipIf(!hasExecutable)('help', () => {
     for (const path of [home, 'bin', 'etc', 'state', 'bin/edgewood', 'etc/agent.yaml']) {
       chmodSync(path === home ? home : join(home, path), path === 'state' || path === home ? 0o777 : 0o755);
     }
+    const replayed = shell(
+      'exec edgewood agent --source replay:week.csv.gz --pace max',
+      join(home, 'state', 'made'),
+    );
+    expect((await ended(replayed)).code).toBe(0);
+    copyFileSync(
+      join(home, 'state', 'made', 'models', 'current.edgewood'),
+      join(home, 'state', 'current.edgewood'),
+    );
+    chmodSync(join(home, 'state', 'current.edgewood'), 0o644);
     agent = shell('edgewood agent --interval 1s', join(home, 'state', 'one'));
     await said(agent, /agent\.started/);
   });

@@ -1,0 +1,66 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { hasExecutable, runExecutable } from '../support/executable.ts';
+import { BUSY_FROM_ROW, writeRecording } from '../support/recording.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const run = async (...args: string[]): Promise<{ code: number | string; out: string; err: string }> => {
+  const it = runExecutable(args);
+  return { code: await it.ended, out: it.stdout(), err: it.stderr() };
+};
+
+describe.skipIf(!hasExecutable)('edgewood score', () => {
+  test('what a host learned scores its recording: the busy rows stand out, contributions add up', async () => {
+    const directory = temporaryDirectory();
+    const recording = writeRecording(join(directory, 'recording.csv'));
+    const state = join(directory, 'state');
+    const learn = ['--pace', 'max', '--warmup', '1900s', '--refit', 'off', '--state-dir', state];
+    expect((await run('agent', '--source', `replay:${recording}`, ...learn)).code).toBe(0);
+    const model = join(state, 'models', 'current.edgewood');
+
+    const { code, out, err } = await run('score', model, recording, '--explain');
+    expect([code, err]).toEqual([0, '']);
+    const [head, ...lines] = out
+      .trim()
+      .split('\n')
+      .map((line) => line.split(','));
+    expect(head?.slice(0, 4)).toEqual(['timestamp', 'score', 'anomaly', 'base_value']);
+    expect(lines).toHaveLength(610);
+    for (const [, score, , ...parts] of lines) {
+      expect(parts.map(Number).reduce((a, b) => a + b, 0)).toBeCloseTo(Number(score), 9);
+    }
+    const anomalous = lines.flatMap(([, , anomaly], row) => (anomaly === '1' ? [row] : []));
+    expect(anomalous).toContain(BUSY_FROM_ROW);
+    expect(anomalous.filter((row) => row < BUSY_FROM_ROW).length).toBeLessThan(5);
+    const busy = lines[BUSY_FROM_ROW] as string[];
+    const largest = Math.max(...busy.slice(4).map(Number));
+    expect(head?.[busy.findIndex((cell, i) => i > 3 && Number(cell) === largest)]).toBe('contribution_cpu');
+
+    const file = join(directory, 'scores.csv');
+    expect((await run('score', model, recording, '--out', file)).out).toBe('');
+    const plain = readFileSync(file, 'utf8').trim().split('\n');
+    expect(plain[1]).toBe(lines[0]?.slice(0, 3).join(','));
+
+    writeFileSync(file, 'timestamp,cpu\n1700000000,5\n1700000005,6\n');
+    const partly = await run('score', model, file);
+    expect([partly.code, partly.err]).toEqual([0, expect.stringContaining('lacks memory, network')]);
+    writeFileSync(file, 'timestamp,queue\n1700000000,5\n');
+    expect(await run('score', model, file)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('has none of the metrics'),
+    });
+    expect(await run('score', recording, recording)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('is no model that can be used'),
+    });
+    expect(await run('score', '/nowhere', recording)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("can't be read (ENOENT)"),
+    });
+    expect(await run('score', model, '/nowhere')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("can't be opened (ENOENT)"),
+    });
+  });
+});
