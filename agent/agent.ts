@@ -21,7 +21,7 @@ import {
 import type { Figures } from './figures.ts';
 import { type FitOutcome, Fitting } from './fitting.ts';
 import type { Identity } from './identity.ts';
-import { fitFromStore, type LearnerState, LearningSchedule } from './learner.ts';
+import { fitFromStore, LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
@@ -99,7 +99,7 @@ export class Agent {
     this.#deps = deps;
     this.#config = deps.config;
     const learner = parse<LearnerState>(deps.store.getState('learner'));
-    this.#schedule = new LearningSchedule(deps.config.warmupMs, deps.config.refit, learner);
+    this.#schedule = new LearningSchedule(leastWarmupMs(deps.config), deps.config.refit, learner);
     this.#startedMs = deps.clock.nowMs();
     this.#maintenance = new Maintenance(
       deps.config.maintenance,
@@ -363,7 +363,7 @@ export class Agent {
       if ('error' in outcome) throw outcome.error;
       if (outcome.model === null) {
         this.counters.failedFits++;
-        log('warning', 'model.notEnoughHistory');
+        log('warning', 'model.notEnoughHistory', { leastRows: LEAST_TRAINING_ROWS });
         return;
       }
       const loaded = slots.install(outcome.model);
@@ -387,7 +387,7 @@ export class Agent {
   reconfigure(config: AgentConfig): void {
     const before = this.#config;
     this.#config = config;
-    this.#schedule.configure(config.warmupMs, config.refit);
+    this.#schedule.configure(leastWarmupMs(config), config.refit);
     this.#maintenance.configure(config.maintenance);
     if (this.#watcher !== null) this.#watcher.settings = this.#settings;
     if (JSON.stringify(before.budget) !== JSON.stringify(config.budget)) this.#schedule.night();
@@ -533,6 +533,10 @@ export class Agent {
     this.#fitting.giveUp();
   }
 }
+
+/** Fewer samples than a model needs are no promise: the first sample stands at the beginning. */
+const leastWarmupMs = ({ warmupMs, intervalMs }: AgentConfig): number =>
+  Math.max(warmupMs, LEAST_TRAINING_ROWS * intervalMs);
 
 /** State that can't be read is as none: it is kept for comfort, not for truth. */
 function parse<T>(json: string | null): T | null {

@@ -6,7 +6,7 @@ import type { Logging } from './logging.ts';
 import { MAX_SNOOZE_MS, type Snooze } from './maintenance.ts';
 
 const MAX_REASON_LENGTH = 200;
-const MAX_LEVEL_MS = 24 * 3_600_000;
+export const MAX_LEVEL_MS = 24 * 3_600_000;
 
 /**
  * What the local socket can change, for whoever may open it (its owner and its group):

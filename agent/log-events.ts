@@ -28,7 +28,8 @@ export const LOG_EVENTS = {
   'model.activated': 'A model was fitted and watches from now on. Fields: version, digest, rows, time span.',
   'model.fitFailed': 'A fit went wrong; the model before stays.',
   'model.loaded': 'The model from before the restart watches on.',
-  'model.notEnoughHistory': 'Too few rows to learn from; tried again in a minute.',
+  'model.notEnoughHistory':
+    'Too few rows to learn from (missing values and excluded times do not count); tried again in a minute.',
   'model.unusable': 'A model file is damaged; another slot, or a new fit, takes its place.',
   'mqtt.birthRefused': 'The broker does not let this agent publish its state.',
   'mqtt.connected': 'Connected to the broker.',

@@ -1,4 +1,4 @@
-import type { AgentConfig } from './config/config.ts';
+import { type AgentConfig, ConfigError } from './config/config.ts';
 import { createLog, type Level, type Log } from './log.ts';
 import { LogFile } from './log-file.ts';
 
@@ -14,9 +14,9 @@ export interface Logging {
   close(): void;
 }
 
-/** As configured. @throws Error where the file can't be written */
+/** As configured. @throws ConfigError where the file can't be written */
 export function configuredLogging({ logLevel, logFormat, logFile }: AgentConfig): Logging {
-  const file = logFile === null ? null : new LogFile(logFile, { nowMs: Date.now });
+  const file = logFile === null ? null : openLogFile(logFile);
   const terminal = file === null && process.stderr.isTTY === true;
   const logging: Logging = {
     level: logLevel,
@@ -32,6 +32,16 @@ export function configuredLogging({ logLevel, logFormat, logFile }: AgentConfig)
     close: () => file?.close(),
   };
   return logging;
+}
+
+function openLogFile(path: string): LogFile {
+  try {
+    return new LogFile(path, { nowMs: Date.now });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const mend = code === 'ENOENT' ? 'make its folder' : "give it to the agent's user, or name another";
+    throw new ConfigError(`log.file: ${path} can't be written (${code}); ${mend}`);
+  }
 }
 
 /** For whoever has a log already. */

@@ -51,6 +51,7 @@ export class Outward {
       const made = JSON.stringify([config, context.labels]);
       const same = before.find((lane) => lane.made === made);
       lanes.push(same ?? this.#lane(await createSink(config, context, this.#deps.log), made));
+      if (same === undefined) this.#goOnCounting(lanes.at(-1) as Lane);
     }
     this.#deps.store.registerSinks(lanes.map(({ delivery }) => delivery.sink.name));
     const gone = before.filter((lane) => !lanes.includes(lane));
@@ -59,6 +60,13 @@ export class Outward {
     for (const { series } of gone) series?.close();
     await Promise.all(gone.map(({ delivery }) => delivery.close(LEAVE_MS)));
     this.#lanes = lanes;
+  }
+
+  /** What a sink of that name has delivered before its settings changed. */
+  #goOnCounting({ delivery }: Lane): void {
+    const before = this.#lanes.find((lane) => lane.delivery.sink.name === delivery.sink.name)?.delivery;
+    delivery.delivered = before?.delivered ?? 0;
+    delivery.poisoned = before?.poisoned ?? 0;
   }
 
   /** Sets those going that are not yet. */

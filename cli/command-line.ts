@@ -91,6 +91,8 @@ function usageMessage(failure: string, args: readonly string[], commands: readon
   const what = known || word.startsWith('-') || word === '' ? '' : `unknown command '${word}': `;
   const missing = /^Not enough non-option arguments/.test(failure);
   const said = missing ? 'an argument is missing' : failure.charAt(0).toLowerCase() + failure.slice(1);
-  const where = missing ? args.filter((arg) => !arg.startsWith('-')).join(' ') : known ? word : '';
+  const options = args.findIndex((arg) => arg.startsWith('-'));
+  const words = options < 0 ? args : args.slice(0, options);
+  const where = missing ? words.join(' ') : known ? word : '';
   return `${what}${said}\nSee edgewood ${where === '' ? '' : `${where} `}--help.`;
 }

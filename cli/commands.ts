@@ -36,12 +36,13 @@ const config = <Options>(
     describe,
     builder: (yargs) =>
       builder(
-        yargs
-          .option('action', { type: 'string', default: row.split(' ')[0] as string, hidden: true })
-          .positional('file', {
-            type: 'string',
-            describe: 'Configuration file, by default /etc/edgewood/agent.yaml',
-          }),
+        (row.includes('[file]')
+          ? yargs.positional('file', {
+              type: 'string',
+              describe: 'Configuration file, by default /etc/edgewood/agent.yaml',
+            })
+          : yargs.option('file', { type: 'string', hidden: true })
+        ).option('action', { type: 'string', default: row.split(' ')[0] as string, hidden: true }),
       ) as Argv<Options & { action: string }>,
     load: () => import('./commands/config.ts'),
   });
@@ -199,7 +200,11 @@ export const COMMANDS: readonly Command[] = [
           choices: ['debug', 'info', 'warning', 'error'],
           demandOption: true,
         })
-        .option('for', { type: 'string', default: '10m', describe: 'Then back to what is configured' })
+        .option('for', {
+          type: 'string',
+          default: '10m',
+          describe: 'Up to 24h, then back to what is configured',
+        })
         .example('$0 log-level debug --for 10m', 'Look closer for ten minutes'),
     load: () => import('./commands/log-level.ts'),
   }),
@@ -307,16 +312,12 @@ export const COMMANDS: readonly Command[] = [
           .option('force', { type: 'boolean', default: false, describe: 'Replace a newer version, too' })
           .option('print', { type: 'boolean', default: false, describe: 'Print the unit, change nothing' }),
     ),
-    service(
-      'uninstall',
-      'Stop and remove the service; state and configuration stay',
-      'uninstall --purge',
-      (yargs) =>
-        yargs.option('purge', {
-          type: 'boolean',
-          default: false,
-          describe: 'Remove state, configuration and user as well',
-        }),
+    service('uninstall', 'Stop and remove the service; state and configuration stay', 'uninstall', (yargs) =>
+      yargs.option('purge', {
+        type: 'boolean',
+        default: false,
+        describe: 'Remove state, configuration and user as well',
+      }),
     ),
     service(
       'status',

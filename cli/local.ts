@@ -29,7 +29,7 @@ export async function askAgent<T>(path: string, request: object): Promise<T> {
 
 export function unreachable(path: string, error: unknown): UserError {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
     return new UserError(
       `no agent listens on ${path}. Start one with \`edgewood agent\`, or name its socket with --socket or --state-dir.`,
       Exit.unreachable,

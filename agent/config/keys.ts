@@ -124,7 +124,7 @@ export const KEYS: readonly Key[] = [
     expected: 'a duration from 10s to 60d',
     parse: bounded(parseDurationMs, 10_000, 60 * DAY_MS),
     default: '15m',
-    doc: 'History before the first model.',
+    doc: 'History before the first model; at least 40 samples.',
     reload: true,
   },
   {

@@ -14,6 +14,8 @@ export interface AlertsOptions {
   readonly json: boolean;
 }
 
+const MOST_LISTED = 1000;
+
 export async function run(args: AlertsOptions): Promise<number> {
   const path = await socketPath(args);
   if (args.action === 'show') return show(path, args);
@@ -22,7 +24,10 @@ export async function run(args: AlertsOptions): Promise<number> {
 }
 
 async function list(path: string, args: AlertsOptions): Promise<number> {
-  const alerts = await askAgent<AlertData[]>(path, { method: 'alerts', limit: args.limit ?? 20 });
+  const { limit = 20 } = args;
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_LISTED)
+    throw new UserError(`--limit: expected a whole number from 1 to ${MOST_LISTED}`);
+  const alerts = await askAgent<AlertData[]>(path, { method: 'alerts', limit });
   if (args.json) process.stdout.write(`${JSON.stringify(alerts)}\n`);
   else if (alerts.length === 0) process.stdout.write('No incident so far.\n');
   else for (const alert of alerts) process.stdout.write(`${alertLine(alert, useColour())}\n`);

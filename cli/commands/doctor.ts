@@ -4,6 +4,7 @@ import { paint } from '../alert-view.ts';
 import { askStatus, checkAgent } from '../doctor/agent.ts';
 import { type Finding, ok, problem, warning } from '../doctor/finding.ts';
 import { checkHost } from '../doctor/host.ts';
+import { checkHttp } from '../doctor/http.ts';
 import { checkSinks } from '../doctor/sinks.ts';
 import { Exit } from '../errors.ts';
 import { socketPath } from '../local.ts';
@@ -69,6 +70,7 @@ async function examine(args: DoctorOptions): Promise<Finding[]> {
   return [
     ...findings,
     ...checkAgent(status, socket, BUILD.version),
+    ...(await checkHttp(config)),
     ...(await checkHost(config)),
     ...(await checkSinks(patient)),
   ];

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
 import { ConfigError, mergeSettings, resolveConfig } from '../../agent/config/config.ts';
 import {
   decideIdentity,
@@ -9,8 +10,9 @@ import {
   writeIdentity,
 } from '../../agent/identity.ts';
 import { printable } from '../../agent/log.ts';
+import { askStatus } from '../doctor/agent.ts';
 import { Exit, UserError } from '../errors.ts';
-import { readSettings, type SettingOptions } from '../settings.ts';
+import { configFile, readSettings, type SettingOptions } from '../settings.ts';
 
 export interface IdentityOptions extends SettingOptions {
   readonly action: string;
@@ -37,7 +39,16 @@ export async function run(args: IdentityOptions): Promise<number> {
       known,
       drawId: () => 'drawn at the first start',
     });
-    if (args.action === 'show') return show(identity, config.labels, args.json);
+    if (args.action === 'show') {
+      readable(config.stateDir);
+      const status = await askStatus(config.socket);
+      return show(
+        identity,
+        status?.host.labels ?? config.labels,
+        configFile(args.config) !== null,
+        args.json,
+      );
+    }
     if (known === null) {
       throw new UserError(
         `no agent has run with ${config.stateDir} yet, or it can't be read by this user; the agent makes its identity at its first start`,
@@ -51,24 +62,28 @@ export async function run(args: IdentityOptions): Promise<number> {
   }
 }
 
+/** What it is now; what it will be only where a configuration says so. */
 function show(
-  { record, from, change }: Identity,
+  { record, from, change, before }: Identity,
   labels: Readonly<Record<string, string>>,
+  configured: boolean,
   json: boolean,
 ): number {
-  const suspect = record.suspect === true;
+  const now = before !== null && !configured ? before : record;
+  const next = configured ? change : null;
+  const suspect = now.suspect === true;
   if (json) {
     process.stdout.write(
-      `${JSON.stringify({ hostId: record.hostId, site: record.site, from, labels, suspect, change })}\n`,
+      `${JSON.stringify({ hostId: now.hostId, site: now.site, from, labels, suspect, change: next })}\n`,
     );
     return suspect ? Exit.checkSaysNo : Exit.done;
   }
   const shown = Object.entries(labels).map(([name, value]) => `${printable(name)}=${printable(value)}`);
   const lines = [
-    `host id  ${printable(record.hostId)}  (${FROM[from]})`,
-    `site     ${printable(record.site)}`,
+    `host id  ${printable(now.hostId)}${now.hostId === record.hostId ? `  (${FROM[from]})` : ''}`,
+    `site     ${printable(now.site)}`,
     `labels   ${shown.join(', ') || 'none'}`,
-    ...(change === null ? [] : [`at its next start the agent will be ${change}: a new epoch begins`]),
+    ...(next === null ? [] : [`at its next start the agent will be ${next}: a new epoch begins`]),
     ...(suspect
       ? [
           'This looks like a copy of another machine: all its network hardware is other than before.',
@@ -78,6 +93,21 @@ function show(
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return suspect ? Exit.checkSaysNo : Exit.done;
+}
+
+/** What can't be looked into says nothing about who this host is. */
+function readable(stateDir: string): void {
+  const about = statSync(stateDir, { throwIfNoEntry: false });
+  if (about === undefined) return;
+  if (!about.isDirectory())
+    throw new UserError(`${stateDir} is no directory; the state directory is named with --state-dir`);
+  try {
+    accessSync(stateDir, constants.R_OK | constants.X_OK);
+  } catch {
+    throw new UserError(
+      `${stateDir} is not open to this user; run it as root, or as a member of the agent's group`,
+    );
+  }
 }
 
 function renew(stateDir: string, { record }: Identity, configured: string | null): number {

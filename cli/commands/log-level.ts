@@ -1,3 +1,4 @@
+import { MAX_LEVEL_MS } from '../../agent/controls.ts';
 import { parseDurationMs } from '../../agent/units.ts';
 import { formatDuration } from '../../core/words.ts';
 import { Exit, UserError } from '../errors.ts';
@@ -13,7 +14,9 @@ export interface LogLevelOptions {
 
 export async function run(args: LogLevelOptions): Promise<number> {
   const ms = parseDurationMs(args.for);
-  if (ms === null || ms <= 0) throw new UserError(`--for "${args.for}": expected a duration, e.g. 10m`);
+  if (ms === null || ms <= 0 || ms > MAX_LEVEL_MS) {
+    throw new UserError(`--for "${args.for}": expected a duration of up to 24h, e.g. 10m`);
+  }
   const answer = await askAgent<{ level: string; configured: string }>(await socketPath(args), {
     method: 'logLevel',
     level: args.level,

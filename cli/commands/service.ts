@@ -23,6 +23,16 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 export async function run(args: ServiceOptions): Promise<number> {
   if (args.action === 'status') return status(args.json);
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(args.user))
+    throw new UserError(`--user "${args.user}": expected the name of a system user`);
+  for (const [flag, path] of [
+    ['executable', args.executable],
+    ['config', args.config],
+  ] as const) {
+    if (args.action === 'install' && !/^\/[^\s%"'\\]+$/.test(path)) {
+      throw new UserError(`--${flag} "${path}": expected an absolute path without blanks, quotes or %`);
+    }
+  }
   if (args.action === 'uninstall') uninstall(args, say);
   else if (args.print) process.stdout.write(unitFile(args));
   else install(args, say);

@@ -16,7 +16,12 @@ export interface StatusOptions {
 export interface AgentStatus {
   readonly state: 'warming-up' | 'watching' | 'incident' | 'maintenance';
   readonly version: string;
-  readonly host: { readonly id: string; readonly name: string; readonly site: string };
+  readonly host: {
+    readonly id: string;
+    readonly name: string;
+    readonly site: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
   readonly identity: { readonly from: string; readonly suspect: boolean };
   readonly nowMs: number;
   readonly startedMs: number;

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { ask } from '../../agent/local-api.ts';
 import { printable } from '../../agent/log.ts';
 import { formatDuration } from '../../core/words.ts';
@@ -9,6 +9,15 @@ const DAY_MS = 86_400_000;
 /** A model is fitted every night: one that is older was not. */
 const OLD_MODEL_MS = 3 * DAY_MS;
 const LONG_QUEUE = 100;
+
+function mayOpen(socket: string): boolean {
+  try {
+    accessSync(socket, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What the running agent says of itself; null where none answers. */
 export async function askStatus(socket: string): Promise<AgentStatus | null> {
@@ -24,12 +33,12 @@ export function checkAgent(status: AgentStatus | null, socket: string, version: 
   if (status === null) {
     const why = 'nobody watches this host';
     return [
-      existsSync(socket)
-        ? problem(area, `does not answer on ${socket}`, {
+      existsSync(socket) && !mayOpen(socket)
+        ? problem(area, `listens on ${socket}, which is not open to this user`, {
             why,
             mend: 'run the doctor as root, or as a member of the agent’s group; else: systemctl restart edgewood',
           })
-        : problem(area, `none is running (no socket ${socket})`, {
+        : problem(area, `none is running (nothing listens on ${socket})`, {
             why,
             mend: 'systemctl start edgewood, or edgewood service install; journalctl -u edgewood tells why it ended',
           }),

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { AgentConfig } from '../../agent/config/config.ts';
 import { type Finding, note, ok, problem, warning } from './finding.ts';
 
@@ -19,7 +19,13 @@ const TIME_ERROR = 5;
 const TIMEX_BYTES = 208;
 
 export async function checkHost(config: AgentConfig): Promise<Finding[]> {
-  return [...checkStateDirectory(config), ...(await checkClock()), ...checkMemory(), ...checkKernel()];
+  return [
+    ...checkStateDirectory(config),
+    ...checkLogFile(config),
+    ...(await checkClock()),
+    ...checkMemory(),
+    ...checkKernel(),
+  ];
 }
 
 export function checkStateDirectory({ stateDir, limits }: AgentConfig): Finding[] {
@@ -27,8 +33,17 @@ export function checkStateDirectory({ stateDir, limits }: AgentConfig): Finding[
   if (!existsSync(stateDir)) {
     return [note(area, `${stateDir} is not there yet`, { mend: 'the agent makes it at its first start' })];
   }
+  const about = statSync(stateDir);
+  if (!about.isDirectory()) {
+    return [
+      problem(area, `${stateDir} is no directory`, {
+        why: 'the agent does not start with it',
+        mend: 'move the file away, or name another directory (stateDir)',
+      }),
+    ];
+  }
   const findings: Finding[] = [];
-  const { mode, uid } = statSync(stateDir);
+  const { mode, uid } = about;
   if ((mode & 0o007) !== 0) {
     findings.push(
       warning(area, `${stateDir} is open to everybody (mode ${(mode & 0o777).toString(8)})`, {
@@ -49,7 +64,10 @@ export function checkStateDirectory({ stateDir, limits }: AgentConfig): Finding[
     );
   }
   const database = join(stateDir, 'edgewood.db');
-  const used = existsSync(database) ? statSync(database).size : 0;
+  const used = [database, `${database}-wal`].reduce(
+    (bytes, file) => bytes + (statSync(file, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
   const room = `${(free / MB).toFixed(0)} MB free where ${stateDir} lies, the database takes ${(used / MB).toFixed(1)} MB of at most ${(limits.databaseMaxBytes / MB).toFixed(0)}`;
   const why = 'with a full disk nothing is kept: history is lost, events wait in memory';
   const mend = 'make room, or lower retention.databaseBytes';
@@ -63,6 +81,19 @@ export function checkStateDirectory({ stateDir, limits }: AgentConfig): Finding[
     findings.push(note(area, `${stateDir} belongs to user ${uid}: run as root to see all of it`));
   }
   return findings;
+}
+
+function checkLogFile({ logFile }: AgentConfig): Finding[] {
+  if (logFile === null) return [];
+  const folder = dirname(logFile);
+  const about = statSync(folder, { throwIfNoEntry: false });
+  if (about?.isDirectory() === true) return [ok('log', `goes to ${logFile}`)];
+  return [
+    problem('log', `${folder}, where ${logFile} is to lie, is no directory`, {
+      why: 'the agent does not start without its log',
+      mend: "make it, and give it to the agent's user",
+    }),
+  ];
 }
 
 async function checkClock(): Promise<Finding[]> {

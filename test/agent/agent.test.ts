@@ -506,11 +506,16 @@ describe('learning', () => {
 
     const impatient = script({ settings: { 'learning.warmup': 10_000 } });
     impatient.agent.start();
-    for (let i = 0; i < 39; i++) {
+    // Time that is not learned from does not count.
+    const training = 'exclude';
+    const untilMs = impatient.nowMs + 60 * INTERVAL_MS;
+    impatient.agent.snooze({ fromMs: impatient.nowMs, untilMs, reason: '', training });
+    for (let i = 0; i < 80; i++) {
       impatient.sample();
       impatient.runFit();
     }
     expect(impatient.agent.state()).toBe('warming-up');
+    expect(impatient.logs('model.notEnoughHistory')[0]).toEqual({ leastRows: 40 });
     const tries = impatient.logs('model.notEnoughHistory').length;
     expect(tries).toBeGreaterThan(1);
     expect(tries).toBeLessThan(20);

@@ -97,7 +97,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   test('says that nobody watches, and that nobody is told', async () => {
     const report = await examine('--state-dir', join(temporaryDirectory(), 'state'));
     expect([report.code, report.healthy]).toEqual([1, false]);
-    expect(report.says('problem', 'agent')).toContain('none is running');
+    expect(report.says('problem', 'agent')).toContain('none is running (nothing listens on');
     expect(report.says('warning', 'sinks')).toBe('there are none');
   });
 

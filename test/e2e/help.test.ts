@@ -51,7 +51,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   ),
   'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
   'service install': { codes: [2], says: /run it as root/ },
-  'service uninstall --purge': { codes: [2], says: /run it as root/ },
+  'service uninstall': { codes: [2], says: /run it as root/ },
   'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },
   'service status --json': { codes: [0, 1, 2, 3], says: /systemd|LoadState|systemctl/ },
   'version --json': fine(/"version":/),
