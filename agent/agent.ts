@@ -426,7 +426,7 @@ export class Agent {
     this.#telemetry.push({
       timeMs: nowMs,
       score: Number.isFinite(score) ? score : null,
-      surprise: this.#watcher?.alarm.readings[0].value ?? null,
+      surprise: this.#watcher?.alarm.surpriseValue ?? null,
     });
     const now = this.#deps.clock.nowMs();
     if (now - this.#lastTelemetryMs >= TELEMETRY_MS || this.#telemetry.length > 256) this.#sendTelemetry(now);

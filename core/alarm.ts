@@ -11,29 +11,29 @@ export interface AlarmState {
 
 /**
  * The alarm channel: what the incident reducer decides by. Two triggers share the alert budget (surprise, and the
- * forest's score relative to its recent median); the rules name what neither can see.
+ * forest's score relative to its recent median), or a third cuts the score as it is (a model with a contamination);
+ * the rules name what none of them can see.
  */
 export class AlarmChannel {
   readonly #metrics: number;
   readonly surprise: SurpriseStream;
   readonly #relative = new ForestRelative();
   readonly #rules: Rules;
-  /** surprise, forest, constant, range, stuck. */
-  readonly readings: readonly [
-    TriggerReading,
-    TriggerReading,
-    TriggerReading,
-    TriggerReading,
-    TriggerReading,
-  ];
+  readonly #surprise: TriggerReading;
+  readonly #forest: TriggerReading;
+  readonly #score: TriggerReading;
+  /** surprise, forest (or score), constant, range, stuck. */
+  readonly readings: readonly TriggerReading[];
 
   constructor(model: Model) {
     this.#metrics = model.schema.length;
     this.surprise = new SurpriseStream(model.surprise);
     this.#rules = new Rules(model);
+    this.#surprise = trigger('surprise', model.thresholds.surprise);
+    this.#forest = trigger('forest', model.thresholds.forest);
+    this.#score = trigger('score', model.thresholds.score);
     this.readings = [
-      trigger('surprise', model.thresholds.surprise),
-      trigger('forest', model.thresholds.forest),
+      ...(model.contamination === null ? [this.#surprise, this.#forest] : [this.#score]),
       this.#rules.constant,
       this.#rules.range,
       this.#rules.stuck,
@@ -46,12 +46,16 @@ export class AlarmChannel {
    * @returns the readings, reused by the next call
    */
   update(values: ArrayLike<number>, score: number): readonly TriggerReading[] {
-    const [surprise, forest] = this.readings;
-    surprise.value = this.surprise.update(values);
+    this.#score.value = score;
+    this.#surprise.value = this.surprise.update(values);
     const ratio = this.#relative.update(score);
-    forest.value = Number.isNaN(ratio) ? 0 : ratio;
+    this.#forest.value = Number.isNaN(ratio) ? 0 : ratio;
     this.#rules.update(values);
     return this.readings;
+  }
+
+  get surpriseValue(): number {
+    return this.#surprise.value;
   }
 
   /** A rule was told of, at this sample: it does not say the same again. */

@@ -137,8 +137,8 @@ function explain(transition: Transition, watcher: Watcher, features: readonly Fe
   if (name === 'surprise') {
     method = 'surprise-shares';
     shares.set(watcher.alarm.surprise.contributions);
-  } else if (name === 'forest') {
-    method = 'shapley-additive';
+  } else if (name === 'forest' || name === 'score') {
+    method = watcher.model.detector === 'metric-forests' ? 'shapley-additive' : 'tree-shap-path-length';
     baseValue = watcher.detector.baseValue;
     explained = watcher.detector.explained();
     watcher.detector.contributions(shares);

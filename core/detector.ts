@@ -1,6 +1,6 @@
 import { FEATURES_PER_METRIC, FeatureStream } from './features.ts';
 import { MetricForestsScorer } from './metric-forests.ts';
-import type { Model } from './model.ts';
+import type { MetricForestsModel } from './model.ts';
 import type { MetricSchema } from './sample.ts';
 
 /**
@@ -40,7 +40,7 @@ export class MetricForestsDetector implements Detector {
   readonly #scorer: MetricForestsScorer;
   #score: number;
 
-  constructor(model: Pick<Model, 'schema' | 'features' | 'forests'>) {
+  constructor(model: Pick<MetricForestsModel, 'schema' | 'features' | 'forests'>) {
     this.schema = model.schema;
     this.#features = new FeatureStream(model.features);
     this.#scorer = new MetricForestsScorer(model.forests);

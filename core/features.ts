@@ -149,6 +149,7 @@ export function* fitFeatures(
   schema: MetricSchema,
   columns: readonly Float64Array[],
   windows: FeatureWindows = DEFAULT_WINDOWS,
+  breaks: readonly number[] = [],
 ): Stepwise<FeatureStatistics> {
   const scales = metricScales(schema, columns);
   const table = new Float64Array(schema.length * MOMENTS_PER_METRIC);
@@ -160,9 +161,14 @@ export function* fitFeatures(
     yield;
   }
   const derived = Array.from({ length: schema.length * FEATURES_PER_METRIC }, () => new Moments());
-  yield* forEachFeatureRow({ windows, moments: table }, columns, (features) => {
-    for (let i = 0; i < derived.length; i++) derived[i]?.add(features[i] as number);
-  });
+  yield* forEachFeatureRow(
+    { windows, moments: table },
+    columns,
+    (features) => {
+      for (let i = 0; i < derived.length; i++) derived[i]?.add(features[i] as number);
+    },
+    breaks,
+  );
   const out = Float64Array.from(table);
   for (let metric = 0; metric < schema.length; metric++) {
     const m = metric * MOMENTS_PER_METRIC;
@@ -181,17 +187,26 @@ export function* fitFeatures(
 
 const DERIVED_FLOOR = 1e-3;
 
-/** Streams the columns through the pipeline; the array handed to `visit` is reused. */
+/**
+ * Streams the columns through the pipeline; the array handed to `visit` is reused.
+ * @param breaks rows (ascending) that do not continue the row before: the windows begin anew there
+ */
 export function* forEachFeatureRow(
   statistics: FeatureStatistics,
   columns: readonly Float64Array[],
   visit: (features: Float64Array, row: number, sample: Float64Array) => void,
+  breaks: readonly number[] = [],
 ): Stepwise<void> {
   const metrics = columns.length;
   const rows = columns[0]?.length ?? 0;
   const stream = new FeatureStream(statistics);
   const sample = new Float64Array(metrics);
+  let next = 0;
   for (let row = 0; row < rows; row++) {
+    if (row === breaks[next]) {
+      stream.reset();
+      next++;
+    }
     for (let metric = 0; metric < metrics; metric++)
       sample[metric] = (columns[metric] as Float64Array)[row] as number;
     visit(stream.update(sample), row, sample);

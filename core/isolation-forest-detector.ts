@@ -1,14 +1,8 @@
 import type { Detector } from './detector.ts';
 import { type IsolationForest, pathLengthSum, scoreOfPathLengths } from './isolation-forest.ts';
+import type { IsolationForestModel } from './model.ts';
 import type { MetricSchema } from './sample.ts';
 import { expectedPathLength, treeShap } from './tree-shap.ts';
-
-export interface IsolationForestModel {
-  readonly schema: MetricSchema;
-  readonly forest: IsolationForest;
-  /** What stands in for a missing value, one a metric: the training median. Finite. */
-  readonly fills: ArrayLike<number>;
-}
 
 /**
  * The standard isolation forest behind the Detector seam: one input a metric, no windows. The score is 2^-x, which is
@@ -26,7 +20,7 @@ export class IsolationForestDetector implements Detector {
   readonly #scored: Float64Array;
   #explained = 0;
 
-  constructor(model: IsolationForestModel) {
+  constructor(model: Pick<IsolationForestModel, 'schema' | 'forest' | 'fills'>) {
     const { schema, forest, fills } = model;
     if (forest.features !== schema.length || fills.length !== schema.length) {
       throw new RangeError(

@@ -51,6 +51,12 @@ export function scoreOfPathLengths(forest: IsolationForest, sum: number): number
 export const isolationScore = (forest: IsolationForest, row: ArrayLike<number>): number =>
   scoreOfPathLengths(forest, pathLengthSum(forest, row));
 
+export interface IsolationForestOptions {
+  readonly trees: number;
+  readonly rowsPerTree: number;
+}
+export const ISOLATION_FOREST_DEFAULTS: IsolationForestOptions = { trees: 100, rowsPerTree: 256 };
+
 /**
  * @param rows row-major, `rows.length / features` rows, finite
  */
@@ -58,7 +64,7 @@ export function fitIsolationForest(
   rows: Float64Array,
   features: number,
   random: Random,
-  options: { readonly trees: number; readonly rowsPerTree: number } = { trees: 100, rowsPerTree: 256 },
+  options: IsolationForestOptions = ISOLATION_FOREST_DEFAULTS,
 ): IsolationForest {
   const count = rows.length / features;
   const size = Math.min(options.rowsPerTree, count);

@@ -96,6 +96,11 @@ export class LevelRangeFit {
     }
   }
 
+  /** The next row does not continue the one before. */
+  interrupt(): void {
+    this.#stream.reset();
+  }
+
   update(values: ArrayLike<number>, row: number): void {
     const levels = this.#stream.update(values);
     const half = row * 2 < this.#rows ? 0 : 2;

@@ -1,4 +1,5 @@
 import type { FeatureStatistics } from './features.ts';
+import type { IsolationForest } from './isolation-forest.ts';
 import type { LevelRanges } from './level-range.ts';
 import type { MetricForests } from './metric-forests.ts';
 import type { MetricSchema } from './sample.ts';
@@ -49,17 +50,63 @@ export interface Provenance {
   readonly toolVersion: string;
 }
 
-/** All that scoring, alarming and explaining need: what one artifact holds. */
-export interface Model {
-  readonly detector: 'metric-forests';
+/**
+ * Thresholds of the three triggers. A model has either an alert budget, which surprise and forest share, or a
+ * contamination: the share of the training rows over `score`'s `info` threshold, as isolation forests are commonly
+ * cut. The triggers of the other kind are at NEVER.
+ */
+export interface TriggerThresholds {
+  readonly surprise: SeverityThresholds;
+  readonly forest: SeverityThresholds;
+  readonly score: SeverityThresholds;
+}
+export const NOT_USED: SeverityThresholds = {
+  info: NEVER,
+  warning: NEVER,
+  critical: NEVER,
+  provisional: false,
+};
+
+/** One of the hosts that a model was trained on: its own thresholds, in place of the common ones. */
+export interface HostCalibration {
+  readonly host: string;
+  readonly rows: number;
+  readonly thresholds: TriggerThresholds;
+}
+
+interface ModelParts {
   readonly schema: MetricSchema;
-  readonly features: FeatureStatistics;
-  readonly forests: MetricForests;
   readonly surprise: SurpriseModel;
   readonly stillness: Stillness;
   readonly ranges: LevelRanges;
   readonly reference: ReferenceDistributions;
   readonly budget: Budget;
-  readonly thresholds: { readonly surprise: SeverityThresholds; readonly forest: SeverityThresholds };
+  readonly contamination: number | null;
+  readonly thresholds: TriggerThresholds;
+  /** Empty where one host was trained on. */
+  readonly hosts: readonly HostCalibration[];
   readonly provenance: Provenance;
+}
+
+export interface MetricForestsModel extends ModelParts {
+  readonly detector: 'metric-forests';
+  readonly features: FeatureStatistics;
+  readonly forests: MetricForests;
+}
+
+export interface IsolationForestModel extends ModelParts {
+  readonly detector: 'isolation-forest';
+  readonly forest: IsolationForest;
+  /** What stands in for a missing value, one a metric: the training median. Finite. */
+  readonly fills: Float64Array;
+}
+
+/** All that scoring, alarming and explaining need: what one artifact holds. */
+export type Model = MetricForestsModel | IsolationForestModel;
+export type DetectorKind = Model['detector'];
+
+/** The model as one of its hosts should run it; itself where it does not know the host. */
+export function calibratedFor(model: Model, host: string): Model {
+  const own = model.hosts.find((calibration) => calibration.host === host);
+  return own === undefined ? model : { ...model, thresholds: own.thresholds };
 }

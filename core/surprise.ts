@@ -58,13 +58,18 @@ export function* fitSurprise(
   schema: MetricSchema,
   columns: readonly Float64Array[],
   scales: ArrayLike<number>,
+  breaks: readonly number[] = [],
   parameters: SurpriseParameters = SURPRISE_DEFAULTS,
 ): Stepwise<SurpriseModel> {
   const spans = parameters.spans;
   const q = new Float64Array(columns.length * spans.length);
   for (let metric = 0; metric < columns.length; metric++) {
     for (let k = 0; k < spans.length; k++) {
-      const { jumps, rms } = measureJumps(columns[metric] as Float64Array, 2 / ((spans[k] as number) + 1));
+      const { jumps, rms } = measureJumps(
+        columns[metric] as Float64Array,
+        2 / ((spans[k] as number) + 1),
+        breaks,
+      );
       const scale = scales[metric] as number;
       const noise = schema[metric]?.noiseFloor ?? 0;
       q[metric * spans.length + k] =
@@ -78,12 +83,21 @@ export function* fitSurprise(
 }
 
 /** Distances of each value from the mean of those before it; NaN where the value is missing. */
-function measureJumps(column: Float64Array, alpha: number): { jumps: Float64Array; rms: number } {
+function measureJumps(
+  column: Float64Array,
+  alpha: number,
+  breaks: readonly number[],
+): { jumps: Float64Array; rms: number } {
   const jumps = new Float64Array(column.length).fill(Number.NaN);
   let mean = Number.NaN;
   let squares = 0;
   let count = 0;
+  let next = 0;
   for (let t = 0; t < column.length; t++) {
+    if (t === breaks[next]) {
+      mean = Number.NaN;
+      next++;
+    }
     const x = column[t] as number;
     if (Number.isNaN(x)) continue;
     if (Number.isNaN(mean)) mean = x;

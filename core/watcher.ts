@@ -1,5 +1,6 @@
 import { AlarmChannel, type AlarmState } from './alarm.ts';
-import { type Detector, MetricForestsDetector } from './detector.ts';
+import { createDetector } from './create-detector.ts';
+import type { Detector } from './detector.ts';
 import {
   INITIAL_INCIDENT_STATE,
   type IncidentReducerState,
@@ -54,7 +55,7 @@ export class Watcher {
   constructor(model: Model, schema: MetricSchema, settings: IncidentSettings) {
     this.model = model;
     this.settings = settings;
-    this.detector = new MetricForestsDetector(model);
+    this.detector = createDetector(model);
     this.alarm = new AlarmChannel(model);
     this.values = new Float64Array(model.schema.length).fill(Number.NaN);
     this.deviations = new Float64Array(model.schema.length).fill(Number.NaN);

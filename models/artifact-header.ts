@@ -1,3 +1,26 @@
+import { type Model, NOT_USED } from '../core/model.ts';
+import type { ArrayKind } from './artifact-arrays.ts';
+
+export interface ArrayEntry {
+  readonly name: string;
+  readonly kind: ArrayKind;
+  readonly length: number;
+}
+
+export type Header = Pick<
+  Model,
+  'detector' | 'schema' | 'budget' | 'contamination' | 'thresholds' | 'hosts' | 'provenance'
+> & {
+  readonly levelSpan: number;
+  readonly windows: { readonly short: number; readonly long: number };
+  readonly forest: { readonly trees: number; readonly rowsPerTree: number };
+  readonly surpriseParameters: Model['surprise']['parameters'];
+  readonly arrays: readonly ArrayEntry[];
+};
+
+/** Of a detector without memory. */
+export const NO_WINDOWS = { short: 1, long: 1 } as const;
+
 const MAX_METRICS = 1024;
 /** The windows are rings in memory, one a metric: the file must not be able to ask for much. */
 const MAX_SHORT_WINDOW = 4096;
@@ -14,10 +37,43 @@ const isWithin = (x: unknown, low: number, high: number): boolean =>
   Number.isFinite(x) && Number(x) >= low && Number(x) <= high;
 const isShare = (x: unknown): boolean => isWithin(x, 0, 1);
 
+/** Format version 1 knew one detector, one host, and no contamination. */
+export function withDefaults(h: unknown): unknown {
+  if (!isRecord(h)) return h;
+  const thresholds = isRecord(h['thresholds']) ? { score: NOT_USED, ...h['thresholds'] } : h['thresholds'];
+  return { contamination: null, hosts: [], ...h, thresholds };
+}
+
+const MOST_HOSTS = 4096;
+const SEVERITY_LEVELS = ['info', 'warning', 'critical'];
+
+function thresholdsFault(thresholds: unknown, at: string): string | null {
+  for (const trigger of ['surprise', 'forest', 'score']) {
+    if (!isRecord(thresholds) || !allNumbers(thresholds[trigger], SEVERITY_LEVELS)) {
+      return `${at}.${trigger}: info, warning and critical expected`;
+    }
+  }
+  return null;
+}
+
+function hostsFault(hosts: unknown): string | null {
+  if (!Array.isArray(hosts) || hosts.length > MOST_HOSTS)
+    return `hosts: a list of at most ${MOST_HOSTS} expected`;
+  for (const host of hosts) {
+    if (!isRecord(host) || typeof host['host'] !== 'string' || !Number.isFinite(host['rows'])) {
+      return 'hosts: host, rows and thresholds expected';
+    }
+    const fault = thresholdsFault(host['thresholds'], 'hosts.thresholds');
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
 /** What is wrong with a header, or null. Checked by hand: an artifact may come from anywhere. */
 export function headerFault(h: unknown): string | null {
   if (!isRecord(h)) return 'the header is not an object';
-  if (h['detector'] !== 'metric-forests') return `unknown detector ${JSON.stringify(h['detector'])}`;
+  if (h['detector'] !== 'metric-forests' && h['detector'] !== 'isolation-forest')
+    return `unknown detector ${JSON.stringify(h['detector'])}`;
   const schema = h['schema'];
   if (!Array.isArray(schema) || !isCount(schema.length, MAX_METRICS))
     return 'schema: 1 to 1024 metrics expected';
@@ -34,12 +90,12 @@ export function headerFault(h: unknown): string | null {
   }
   if (!allNumbers(h['budget'], ['infoPerDay', 'warningPerDay', 'criticalPerDay']))
     return 'budget: three numbers expected';
-  const thresholds = h['thresholds'];
-  for (const trigger of ['surprise', 'forest']) {
-    if (!isRecord(thresholds) || !allNumbers(thresholds[trigger], ['info', 'warning', 'critical'])) {
-      return `thresholds.${trigger}: info, warning and critical expected`;
-    }
+  const contamination = h['contamination'];
+  if (contamination !== null && !(isShare(contamination) && Number(contamination) > 0)) {
+    return 'contamination: null, or a share above 0, expected';
   }
+  const fault = thresholdsFault(h['thresholds'], 'thresholds') ?? hostsFault(h['hosts']);
+  if (fault !== null) return fault;
   const windows = h['windows'];
   if (!isRecord(windows) || !isCount(windows['short'], MAX_SHORT_WINDOW) || !isCount(windows['long'], 1e6)) {
     return 'windows: short and long expected';

@@ -10,7 +10,7 @@ export interface Sequence {
 }
 
 export type IncidentState = 'opened' | 'updated' | 'resolved' | 'invalidated';
-export type TriggerName = 'surprise' | 'forest' | 'constant' | 'range' | 'stuck';
+export type TriggerName = 'surprise' | 'forest' | 'score' | 'constant' | 'range' | 'stuck';
 
 /** Event types. What has a severity is an alert; the rest goes to the event topic. */
 export const EVENT_TYPES = {
@@ -41,7 +41,7 @@ export interface FeatureReport {
   /** (value - median) / (1.4826 MAD), with the floor of the model. */
   readonly robustDeviation: number | null;
   readonly direction: 'high' | 'low' | 'normal' | 'missing';
-  /** Share of `score` above its base value (Shapley value, exact). */
+  /** Share of what the detector explains above its base value (Shapley value, exact): docs/PROTOCOL.md. */
   readonly contribution: number;
   /** The detector's inputs for this metric: whoever has the model gets the same score from them, bit for bit. */
   readonly inputs: readonly (number | null)[];

@@ -83,7 +83,7 @@ const alert = record({
   clearThreshold: number,
   thresholds: record({ info: number, warning: number, critical: number }),
   severity: choice(...SEVERITIES),
-  trigger: choice('surprise', 'forest', 'constant', 'range', 'stuck'),
+  trigger: choice('surprise', 'forest', 'score', 'constant', 'range', 'stuck'),
   budget: rates,
   features: list(feature),
   explanation,

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { SAMPLE_AFTER_GAP, SAMPLE_IN_INCIDENT } from '../../agent/store/store.ts';
 import { type AgentStatus, stateSentence } from '../../cli/commands/status.ts';
-import { MetricForestsDetector } from '../../core/detector.ts';
+import { createDetector } from '../../core/create-detector.ts';
 import type { AlertData, StoredEvent } from '../../core/protocol/events.ts';
 import { SCHEMA_FILES } from '../../core/protocol/schemas.ts';
 import { decodeModel, encodeModel } from '../../models/artifact.ts';
@@ -162,9 +162,7 @@ describe('from nothing to an incident and its end', () => {
     it.samples(3, busy);
     it.samples(30);
     const loaded = it.slots.load(() => expect.fail('a fault'));
-    const central = new MetricForestsDetector(
-      decodeModel(encodeModel(loaded?.model ?? expect.fail('no model'))),
-    );
+    const central = createDetector(decodeModel(encodeModel(loaded?.model ?? expect.fail('no model'))));
     const alerts = it.events('edgewood.incident');
     expect(alerts.length).toBeGreaterThanOrEqual(2);
     for (const event of alerts) {

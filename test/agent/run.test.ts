@@ -9,7 +9,7 @@ import { ask, converse } from '../../agent/local-api.ts';
 import type { Fields } from '../../agent/log.ts';
 import { startAgent } from '../../agent/run.ts';
 import { openSqliteStore } from '../../agent/store/sqlite-store.ts';
-import { MetricForestsDetector } from '../../core/detector.ts';
+import { createDetector } from '../../core/create-detector.ts';
 import type { AlertData } from '../../core/protocol/events.ts';
 import { ModelSlots } from '../../models/slots.ts';
 import { BUSY_FROM_ROW, RECORDING_START_MS, writeRecording } from '../support/recording.ts';
@@ -83,7 +83,7 @@ describe('a replay through the whole agent', () => {
     const events = store.events(0, 100).filter((event) => event.type === 'edgewood.incident');
     expect(events.length).toBeGreaterThanOrEqual(2);
     if (loaded === null) throw new Error('no model was kept');
-    const detector = new MetricForestsDetector(loaded.model);
+    const detector = createDetector(loaded.model);
     for (const event of events) {
       const data = JSON.parse(event.data) as AlertData;
       expect(validator('alert')(data)).toEqual([]);

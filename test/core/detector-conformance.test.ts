@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MetricForestsDetector } from '../../core/detector.ts';
+import { createDetector } from '../../core/create-detector.ts';
 import { runToEnd } from '../../core/features.ts';
 import { fitIsolationForest, isolationScore } from '../../core/isolation-forest.ts';
 import { IsolationForestDetector } from '../../core/isolation-forest-detector.ts';
@@ -14,7 +14,7 @@ const rows = Array.from({ length: 300 }, (_, t) => columns.map((column) => colum
 
 const model = runToEnd(trainModel(SMALL_SCHEMA, columns, PROVENANCE));
 detectorConformance('metric-forests', {
-  make: () => new MetricForestsDetector(model),
+  make: () => createDetector(model),
   rows,
   metric: 0,
   extreme: 97,
@@ -22,7 +22,7 @@ detectorConformance('metric-forests', {
 
 const flat = Float64Array.from({ length: 1200 * 4 }, (_, i) => columns[i % 4]?.[Math.floor(i / 4)] as number);
 const forest = fitIsolationForest(flat, 4, new Random(3), { trees: 30, rowsPerTree: 128 });
-const fills = columns.map((column) => quantileSorted(column.slice().sort(), 0.5));
+const fills = Float64Array.from(columns, (column) => quantileSorted(column.slice().sort(), 0.5));
 const make = (): IsolationForestDetector =>
   new IsolationForestDetector({ schema: SMALL_SCHEMA, forest, fills });
 detectorConformance('isolation-forest', { make, rows, metric: 0, extreme: 97 });
@@ -45,8 +45,8 @@ describe('isolation-forest behind the seam', () => {
   test('a model that does not fit together is refused', () => {
     const refused = (more: object) => () =>
       new IsolationForestDetector({ schema: SMALL_SCHEMA, forest, fills, ...more });
-    expect(refused({ fills: [1] })).toThrow(RangeError);
-    expect(refused({ fills: [1, 2, 3, Number.NaN] })).toThrow(RangeError);
+    expect(refused({ fills: Float64Array.of(1) })).toThrow(RangeError);
+    expect(refused({ fills: Float64Array.of(1, 2, 3, Number.NaN) })).toThrow(RangeError);
     expect(refused({ schema: SMALL_SCHEMA.slice(1) })).toThrow(RangeError);
     expect(refused({ forest: { ...forest, trees: [] } })).toThrow(RangeError);
     expect(refused({ forest: { ...forest, rowsPerTree: 1 } })).toThrow(RangeError);

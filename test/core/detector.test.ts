@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MetricForestsDetector } from '../../core/detector.ts';
+import { createDetector } from '../../core/create-detector.ts';
 import { FeatureStream, forEachFeatureRow, runToEnd } from '../../core/features.ts';
-import type { Model } from '../../core/model.ts';
+import type { MetricForestsModel } from '../../core/model.ts';
 import { trainModel, usableMetrics } from '../../core/train.ts';
 import { decodeModel, encodeModel } from '../../models/artifact.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
 
 const columns = smallSeries(2000, 1);
-const model: Model = runToEnd(trainModel(SMALL_SCHEMA, columns, PROVENANCE));
+const model = runToEnd(trainModel(SMALL_SCHEMA, columns, PROVENANCE)) as MetricForestsModel;
 const rowOf = (t: number): number[] => columns.map((column) => column[t] as number);
 
 describe('metric-forests', () => {
@@ -20,9 +20,9 @@ describe('metric-forests', () => {
   });
 
   test('streamed and batch features and scores are the same bits', () => {
-    const streamed = new MetricForestsDetector(model);
+    const streamed = createDetector(model);
     const batchScores: number[] = [];
-    const batch = new MetricForestsDetector(model);
+    const batch = createDetector(model);
     const rows: Float64Array[] = [];
     runToEnd(
       forEachFeatureRow(model.features, columns, (features) => {
@@ -37,13 +37,13 @@ describe('metric-forests', () => {
   });
 
   test('an artifact scores the same bits as the model it was made of', () => {
-    const a = new MetricForestsDetector(model);
-    const b = new MetricForestsDetector(decodeModel(encodeModel(model)));
+    const a = createDetector(model);
+    const b = createDetector(decodeModel(encodeModel(model)));
     for (let t = 0; t < 300; t++) expect(b.score(rowOf(t))).toBe(a.score(rowOf(t)));
   });
 
   test('contributions add up to score - baseValue; a missing metric contributes nothing', () => {
-    const detector = new MetricForestsDetector(model);
+    const detector = createDetector(model);
     const out = new Float64Array(SMALL_SCHEMA.length);
     for (let t = 0; t < 200; t++) {
       const row = rowOf(t);
@@ -58,7 +58,7 @@ describe('metric-forests', () => {
 
   test('a value far outside scores higher than one just outside', () => {
     const score = (cpu: number): number => {
-      const detector = new MetricForestsDetector(model);
+      const detector = createDetector(model);
       for (let t = 0; t < 100; t++) detector.score(rowOf(t));
       return detector.score([cpu, ...rowOf(100).slice(1)]);
     };
@@ -74,7 +74,7 @@ describe('metric-forests', () => {
     );
     fc.assert(
       fc.property(fc.array(fc.array(number, { minLength: 4, maxLength: 4 }), { maxLength: 30 }), (rows) => {
-        const detector = new MetricForestsDetector(model);
+        const detector = createDetector(model);
         for (const row of rows) {
           const finite = row.map((x) => (Number.isFinite(x) ? x : Number.NaN));
           expect(Number.isFinite(detector.score(finite))).toBe(true);
@@ -84,7 +84,7 @@ describe('metric-forests', () => {
   });
 
   test('reset forgets the windows', () => {
-    const detector = new MetricForestsDetector(model);
+    const detector = createDetector(model);
     const first = detector.score(rowOf(0));
     for (let t = 1; t < 50; t++) detector.score(rowOf(t));
     detector.reset();
@@ -94,7 +94,7 @@ describe('metric-forests', () => {
   test('constant training data flags nothing of its own', () => {
     const flat = SMALL_SCHEMA.map(() => new Float64Array(500).fill(3));
     const constant = runToEnd(trainModel(SMALL_SCHEMA, flat, PROVENANCE));
-    const detector = new MetricForestsDetector(constant);
+    const detector = createDetector(constant);
     const scores = Array.from({ length: 50 }, () => detector.score([3, 3, 3, 3]));
     expect(new Set(scores).size).toBe(1);
     expect(Number.isFinite(scores[0])).toBe(true);

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MetricForestsDetector } from '../../core/detector.ts';
+import { createDetector } from '../../core/create-detector.ts';
 import { INCIDENT_DEFAULTS } from '../../core/incident.ts';
-import type { Model } from '../../core/model.ts';
+import { calibratedFor, type MetricForestsModel, type Model, NOT_USED } from '../../core/model.ts';
 import { Watcher } from '../../core/watcher.ts';
 import {
   ArtifactError,
@@ -14,10 +16,19 @@ import {
   MAX_ARTIFACT_BYTES,
   schemaHash,
 } from '../../models/artifact.ts';
-import { headerOf, type Json, resealed, tinyModel, withArray, withHeader } from '../support/artifacts.ts';
+import {
+  headerOf,
+  type Json,
+  resealed,
+  tinyIsolationForest,
+  tinyModel,
+  withArray,
+  withHeader,
+} from '../support/artifacts.ts';
 
 const model = tinyModel();
 const good = encodeModel(model);
+const standard = encodeModel(tinyIsolationForest());
 const DIGEST_BYTES = 32;
 
 /** The fault that a buffer is refused for; null where it is taken. Any other error fails the test. */
@@ -53,9 +64,32 @@ describe('round trip', () => {
     const decoded = decodeModel(good);
     expect(decoded).toEqual(model);
     expect(encodeModel(decoded).equals(good)).toBe(true);
-    const [a, b] = [new MetricForestsDetector(model), new MetricForestsDetector(decoded)];
+    const [a, b] = [createDetector(model), createDetector(decoded)];
     for (let t = 0; t < 100; t++) expect(b.score([t, 100 - t])).toBe(a.score([t, 100 - t]));
     runs(decoded);
+  });
+
+  test('a standard isolation forest, too', () => {
+    const decoded = decodeModel(standard);
+    expect(decoded).toEqual(tinyIsolationForest());
+    expect(encodeModel(decoded).equals(standard)).toBe(true);
+    runs(decoded);
+  });
+
+  test('what format version 1 wrote is read, and scores as it did', () => {
+    const old = readFileSync(join(import.meta.dirname, 'fixtures', 'format-1.edgewood'));
+    expect(old.readUInt32LE(8)).toBe(1);
+    const decoded = decodeModel(old);
+    expect(decoded).toEqual(model);
+    expect(decoded).toMatchObject({ contamination: null, hosts: [], thresholds: { score: NOT_USED } });
+  });
+
+  test('hosts keep their own thresholds', () => {
+    const own = { ...model.thresholds, surprise: { ...model.thresholds.surprise, info: 3 } };
+    const several: Model = { ...model, hosts: [{ host: 'db-1', rows: 60, thresholds: own }] };
+    const decoded = decodeModel(encodeModel(several));
+    expect(calibratedFor(decoded, 'db-1').thresholds.surprise.info).toBe(3);
+    expect(calibratedFor(decoded, 'db-2').thresholds).toEqual(model.thresholds);
   });
 
   test('from wherever the bytes lie', () => {
@@ -69,7 +103,18 @@ describe('round trip', () => {
 
   test('views, not copies, where the bytes are aligned', () => {
     const aligned = Buffer.from(Uint8Array.from(good).buffer);
-    expect(decodeModel(aligned).forests.nodes.buffer).toBe(aligned.buffer);
+    expect((decodeModel(aligned) as MetricForestsModel).forests.nodes.buffer).toBe(aligned.buffer);
+  });
+
+  test('every byte of an isolation forest may be wrong: refused, or safe to run', () => {
+    const names = listed(headerOf(standard)).map((entry) => String(entry['name']));
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.nat(), fc.nat(255), (name, place, value) => {
+        const bytes = withArray(standard, name, (view) => view.setUint8(place % view.byteLength, value));
+        if (faultOf(bytes) === null) runs(decodeModel(bytes));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('is named by all its bytes', () => {
@@ -129,7 +174,7 @@ describe('damage', () => {
   test('a newer format is refused by name', () => {
     const newer = Buffer.from(good);
     newer.writeUInt32LE(FORMAT_VERSION + 1, 8);
-    expect(() => decodeModel(resealed(newer))).toThrow(/format version 2, this edgewood reads up to 1/);
+    expect(() => decodeModel(resealed(newer))).toThrow(/format version 3, this edgewood reads up to 2/);
     newer.writeUInt32LE(0, 8);
     expect(faultOf(resealed(newer))).toBe('badHeader');
   });
@@ -163,6 +208,9 @@ describe('headers of an enemy, with a right checksum', () => {
     ['no budget', at('budget', null), 'badHeader'],
     ['no thresholds', at('thresholds', null), 'badHeader'],
     ['half of the thresholds', at('thresholds.forest', { info: 1 }), 'badHeader'],
+    ['no score threshold', at('thresholds.score', null), 'badHeader'],
+    ['a contamination of none', at('contamination', 0), 'badHeader'],
+    ['hosts without thresholds', at('hosts', [{ host: 'a', rows: 1 }]), 'badHeader'],
     ['a window that takes memory', at('windows.short', 65_535), 'badHeader'],
     ['a window of none', at('windows.short', 0), 'badHeader'],
     ['no trees', at('forest.trees', 0), 'badHeader'],

@@ -1,15 +1,30 @@
 import { createHash } from 'node:crypto';
 import { runToEnd } from '../../core/features.ts';
-import type { Model } from '../../core/model.ts';
-import { TRAINING_DEFAULTS, trainModel } from '../../core/train.ts';
+import type { IsolationForestModel, MetricForestsModel, Model } from '../../core/model.ts';
+import { TRAINING_DEFAULTS, type TrainingOptions, trainModel } from '../../core/train.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from './series.ts';
 
 /** A model of a few kilobytes, so that every byte of it can be tried. */
-export function tinyModel(seed = 7): Model {
+export function tinyModel(seed = 7): MetricForestsModel {
   const forest = { trees: 1, rowsPerTree: 16, maxDepth: 3 };
+  return trained(seed, { forest }) as MetricForestsModel;
+}
+
+/** The same rows under a standard isolation forest. */
+export function tinyIsolationForest(seed = 7): IsolationForestModel {
+  const isolationForest = { trees: 2, rowsPerTree: 8 };
+  return trained(seed, { detector: 'isolation-forest', isolationForest }) as IsolationForestModel;
+}
+
+function trained(seed: number, options: Partial<TrainingOptions>): Model {
   const columns = smallSeries(120, seed).slice(0, 2);
   return runToEnd(
-    trainModel(SMALL_SCHEMA.slice(0, 2), columns, { ...PROVENANCE, seed }, { ...TRAINING_DEFAULTS, forest }),
+    trainModel(
+      SMALL_SCHEMA.slice(0, 2),
+      columns,
+      { ...PROVENANCE, seed },
+      { ...TRAINING_DEFAULTS, ...options },
+    ),
   );
 }
 
