@@ -1,6 +1,7 @@
 import { classifyCell, parseTimestamp } from '../../core/csv.ts';
 import { ColumnProfile, type ColumnReport } from './column-profile.ts';
 import { ANY_NUMBER, type ColumnRule, type DataSchema } from './data-schema.ts';
+import { UNLABELLED } from './recording.ts';
 import { DataError, quoted, Table } from './table.ts';
 
 /** Lines that are named; the rest is counted. */
@@ -50,13 +51,27 @@ export interface ValidationOptions {
 }
 
 /** Columns that are no metric. */
-const SPECIAL = new Set(['timestamp', 'label', 'probation']);
+export const SPECIAL: ReadonlySet<string> = new Set(['timestamp', 'label', 'probation']);
+
+/** A row whose time could be read; cells that break a rule are NaN, as missing ones are. Reused by the next row. */
+export interface CheckedRow {
+  readonly timeMs: number;
+  /** 0, 1, or UNLABELLED. */
+  readonly label: number;
+  /** In the order of `names`; NaN for columns that are no metric. */
+  readonly values: Float64Array;
+}
 
 /**
  * Reads a file once, in bounded memory, and says whether a model may learn from it.
+ * @param onRow gets every row that has a time, in the file's order
  * @throws DataError where it can't be read as a table at all
  */
-export async function validateFile(path: string, options: ValidationOptions): Promise<ValidationReport> {
+export async function validateFile(
+  path: string,
+  options: ValidationOptions,
+  onRow?: (row: CheckedRow, names: readonly string[]) => void,
+): Promise<ValidationReport> {
   const table = await Table.open(path);
   const { schema } = options;
   const missingColumns = [...schema]
@@ -65,7 +80,10 @@ export async function validateFile(path: string, options: ValidationOptions): Pr
   const features = table.names.filter((name) => !SPECIAL.has(name));
   if (features.length === 0) throw new DataError(`${table.path}, line 1: no column beside "timestamp".`);
   const check = new RowCheck(table.names, schema);
-  for await (const row of table.rows()) check.row(row);
+  for await (const row of table.rows()) {
+    check.row(row);
+    if (onRow !== undefined && !Number.isNaN(check.current.timeMs)) onRow(check.current, table.names);
+  }
   return check.report(table.path, missingColumns, options.maxViolationRate);
 }
 
@@ -82,6 +100,7 @@ class RowCheck {
   #violations = 0;
   #badLabels = 0;
   #offended = false;
+  readonly current: { timeMs: number; label: number; values: Float64Array };
 
   constructor(names: readonly string[], schema: DataSchema) {
     this.#names = names;
@@ -89,11 +108,14 @@ class RowCheck {
     this.#labelAt = names.indexOf('label');
     this.#rules = names.map((name) => (SPECIAL.has(name) ? null : (schema.get(name) ?? ANY_NUMBER)));
     this.#profiles = names.map((name) => (SPECIAL.has(name) ? null : new ColumnProfile()));
+    this.current = { timeMs: Number.NaN, label: UNLABELLED, values: new Float64Array(names.length) };
   }
 
   row({ line, cells, fault }: { line: number; cells: readonly string[]; fault: string | null }): void {
     this.#rows++;
     this.#offended = false;
+    this.current.timeMs = Number.NaN;
+    this.current.label = UNLABELLED;
     if (fault !== null) {
       this.#offend(line, null, this.#faultWords(fault, cells.length));
     } else {
@@ -121,6 +143,7 @@ class RowCheck {
       this.#offend(line, 'timestamp', `${quoted(text)} is no time (ISO 8601, epoch seconds or milliseconds)`);
       return;
     }
+    this.current.timeMs = timeMs;
     const fault = this.#times.next(timeMs, cells);
     if (fault !== null) this.#offend(line, 'timestamp', fault);
   }
@@ -128,6 +151,7 @@ class RowCheck {
   #cell(line: number, i: number, text: string): void {
     const profile = this.#profiles[i] as ColumnProfile | null;
     const rule = this.#rules[i] as ColumnRule | null;
+    this.current.values[i] = Number.NaN;
     if (profile === null || rule === null) return;
     const name = this.#names[i] as string;
     const kind = classifyCell(text);
@@ -146,7 +170,7 @@ class RowCheck {
       if (low || (rule.max !== null && value > rule.max)) {
         profile.counts.outOfRange++;
         this.#offend(line, name, `${text} is ${low ? `below ${rule.min}` : `above ${rule.max}`}`);
-      }
+      } else this.current.values[i] = value;
       profile.add(value);
     }
   }
@@ -159,6 +183,7 @@ class RowCheck {
       this.#offend(line, 'label', `${quoted(text)} is no label: expected 0, 1 or nothing`);
       return;
     }
+    this.current.label = value;
     this.#labelled.rows++;
     this.#labelled.anomalous += value;
   }

@@ -1,0 +1,76 @@
+import type { NotificationRule } from '../calibration.ts';
+import { INCIDENT_DEFAULTS } from '../incident.ts';
+import type { Model } from '../model.ts';
+import type { TriggerName } from '../protocol/events.ts';
+import type { MetricSchema } from '../sample.ts';
+import { MERGE_SAMPLES } from '../train.ts';
+import { Watcher } from '../watcher.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Rows to be judged: what came before them fills the windows, and is not judged. */
+export interface Stretch {
+  readonly timesMs: ArrayLike<number>;
+  readonly columns: readonly Float64Array[];
+  /** First judged row. */
+  readonly from: number;
+}
+
+/** What a model says of the judged rows of a stretch. */
+export interface Observed {
+  readonly scores: Float64Array;
+  /** 1 where a trigger or rule stands above its `info` threshold. */
+  readonly flags: Uint8Array;
+  /** Strongest trigger of a flagged row, by how far it is over. */
+  readonly triggers: (TriggerName | null)[];
+}
+
+/** How flags become notifications at this interval. */
+export const notificationRule = (intervalMs: number): NotificationRule => ({
+  mergeSamples: MERGE_SAMPLES,
+  renotifySamples: Math.max(1, Math.round(HOUR_MS / intervalMs)),
+});
+
+/**
+ * Runs a model over recorded rows, as an agent would, but for incidents: what is judged is when it would speak. The
+ * rules that say a thing once are told that they were heard, so that they are not counted each row.
+ */
+export function observe(model: Model, schema: MetricSchema, stretch: Stretch): Observed {
+  const { timesMs, columns, from } = stretch;
+  const rows = timesMs.length;
+  const watcher = new Watcher(model, schema, INCIDENT_DEFAULTS);
+  const judged = Math.max(0, rows - from);
+  const observed: Observed = {
+    scores: new Float64Array(judged),
+    flags: new Uint8Array(judged),
+    triggers: new Array<TriggerName | null>(judged).fill(null),
+  };
+  const values = new Float64Array(columns.length);
+  const standing = new Set<TriggerName>();
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < columns.length; i++) values[i] = (columns[i] as Float64Array)[row] as number;
+    const score = watcher.warm({ timeMs: timesMs[row] as number, values });
+    let strongest = 1;
+    let told: TriggerName | null = null;
+    for (const reading of watcher.alarm.readings) {
+      const over = reading.value / reading.thresholds.info;
+      const stood = standing.has(reading.name);
+      if (!(reading.value > reading.thresholds.info)) {
+        standing.delete(reading.name);
+        continue;
+      }
+      standing.add(reading.name);
+      if (stood && !reading.repeats) continue;
+      if (told === null || over > strongest) {
+        strongest = over;
+        told = reading.name;
+      }
+      if (!reading.repeats) watcher.alarm.acknowledge(reading.name, watcher.values);
+    }
+    if (row < from) continue;
+    observed.scores[row - from] = score;
+    observed.flags[row - from] = told === null ? 0 : 1;
+    observed.triggers[row - from] = told;
+  }
+  return observed;
+}

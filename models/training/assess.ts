@@ -1,0 +1,200 @@
+import {
+  type EventFigures,
+  judgeEvents,
+  judgeRows,
+  middle,
+  notificationsOf,
+} from '../../core/evaluation/events.ts';
+import { FAULT_KINDS, type FaultKind, injectFaults } from '../../core/evaluation/faults.ts';
+import { notificationRule, type Observed, observe } from '../../core/evaluation/observe.ts';
+import { rank, volumeUnderPr } from '../../core/evaluation/ranking.ts';
+import { calibratedFor, type Model } from '../../core/model.ts';
+import { Random } from '../../core/random.ts';
+import type { JudgedPart } from './parts.ts';
+
+export interface InjectedFigures {
+  readonly faults: number;
+  readonly caught: number;
+  readonly recall: number;
+}
+
+/** What a model is worth on rows that it was not trained on. */
+export interface Assessment {
+  readonly rows: number;
+  readonly days: number;
+  /** Row by row, against labels; null where there are none. */
+  readonly precision: number | null;
+  readonly recall: number | null;
+  readonly f1: number | null;
+  readonly rocAuc: number | null;
+  readonly averagePrecision: number | null;
+  readonly vusPr: number | null;
+  readonly contamination: number | null;
+  readonly alarmsPerDay: number;
+  /** null where there are no labels: then nobody knows which were false. */
+  readonly falseAlarmsPerDay: number | null;
+  readonly events: Pick<
+    EventFigures,
+    'segments' | 'found' | 'recall' | 'precision' | 'f1' | 'delayMs'
+  > | null;
+  readonly flaggedShare: number;
+  readonly injected: Readonly<Partial<Record<FaultKind, InjectedFigures>>>;
+}
+
+/** One host's part, as the model sees it. */
+export interface Seen {
+  readonly part: JudgedPart;
+  readonly labels: Uint8Array | null;
+  readonly observed: Observed;
+}
+
+export function see(model: Model, part: JudgedPart): Seen {
+  const { recording, from, host } = part;
+  const own = calibratedFor(model, host);
+  return {
+    part,
+    labels: recording.labels?.subarray(from) ?? null,
+    observed: observe(own, schemaFor(model, recording.names), {
+      timesMs: recording.timesMs,
+      columns: recording.columns,
+      from,
+    }),
+  };
+}
+
+/** The columns of a recording, as a schema: names decide, the rest is the model's. */
+export const schemaFor = (model: Model, names: readonly string[]): Model['schema'] =>
+  names.map(
+    (name) =>
+      model.schema.find((metric) => metric.name === name) ?? {
+        name,
+        unit: 'value',
+        scale: 0,
+        noiseFloor: 0,
+        label: name,
+      },
+  );
+
+export interface AssessOptions {
+  readonly seed: number;
+  readonly faults: readonly FaultKind[];
+  /** The volume under the surface takes seconds on long parts. */
+  readonly vus: boolean;
+}
+
+export function assess(
+  model: Model,
+  seen: readonly Seen[],
+  deviations: ArrayLike<number>,
+  options: AssessOptions,
+): Assessment {
+  const figures = seen.map(({ observed, labels, part }) => ({
+    events: judgeEvents(
+      observed.flags,
+      labels,
+      part.recording.intervalMs,
+      notificationRule(part.recording.intervalMs),
+    ),
+    rows: observed.flags.length,
+  }));
+  const sum = (of: (f: (typeof figures)[number]) => number): number => figures.reduce((s, f) => s + of(f), 0);
+  const rows = sum((f) => f.rows);
+  const days = sum((f) => f.events.days);
+  const notifications = sum((f) => f.events.notifications);
+  const falseOnes = sum((f) => f.events.falsePerDay * f.events.days);
+  const injected = Object.fromEntries(
+    options.faults.map((kind) => [kind, assessFaults(model, seen, deviations, kind, options.seed)]),
+  );
+  const base = {
+    rows,
+    days,
+    alarmsPerDay: days > 0 ? notifications / days : 0,
+    flaggedShare: rows > 0 ? sum((f) => f.events.flaggedShare * f.rows) / rows : 0,
+    injected,
+  };
+  const labelled = seen.some(({ labels }) => labels?.includes(1) && labels.includes(0));
+  if (!labelled) return { ...base, ...UNLABELLED_FIGURES };
+  const scores = Float64Array.from(seen.flatMap(({ observed }) => Array.from(observed.scores)));
+  const flags = Uint8Array.from(seen.flatMap(({ observed }) => Array.from(observed.flags)));
+  const labels = Uint8Array.from(
+    seen.flatMap(({ labels: own, observed }) =>
+      own === null ? new Array<number>(observed.flags.length).fill(2) : Array.from(own),
+    ),
+  );
+  const ranking = rank(scores, labels);
+  const segments = sum((f) => f.events.segments);
+  const found = sum((f) => f.events.found);
+  const recall = segments === 0 ? 0 : found / segments;
+  const precision = notifications === 0 ? 0 : (notifications - falseOnes) / notifications;
+  return {
+    ...base,
+    ...judgeRows(flags, labels),
+    rocAuc: ranking?.rocAuc ?? null,
+    averagePrecision: ranking?.averagePrecision ?? null,
+    vusPr: options.vus
+      ? volumeUnderPr(
+          scores,
+          labels.map((label) => (label === 1 ? 1 : 0)),
+        )
+      : null,
+    contamination: ranking === null ? null : ranking.positives / (ranking.positives + ranking.negatives),
+    falseAlarmsPerDay: days > 0 ? falseOnes / days : 0,
+    events: {
+      segments,
+      found,
+      recall,
+      precision,
+      f1: recall + precision === 0 ? 0 : (2 * recall * precision) / (recall + precision),
+      delayMs: middle(figures.flatMap(({ events }) => (events.delayMs === null ? [] : [events.delayMs]))),
+    },
+  };
+}
+
+const UNLABELLED_FIGURES = {
+  precision: null,
+  recall: null,
+  f1: null,
+  rocAuc: null,
+  averagePrecision: null,
+  vusPr: null,
+  contamination: null,
+  falseAlarmsPerDay: null,
+  events: null,
+} as const;
+
+/** A fault is caught where a notification begins in it that was not there without it. */
+function assessFaults(
+  model: Model,
+  seen: readonly Seen[],
+  deviations: ArrayLike<number>,
+  kind: FaultKind,
+  seed: number,
+): InjectedFigures {
+  let faults = 0;
+  let caught = 0;
+  for (const [i, { part, labels, observed }] of seen.entries()) {
+    const { recording, from } = part;
+    const rule = notificationRule(recording.intervalMs);
+    const judged = recording.columns.map((column) => column.subarray(from));
+    const random = new Random(seed * 1000 + i * 10 + FAULT_KINDS.indexOf(kind));
+    const injected = injectFaults(judged, deviations, kind, recording.intervalMs, random, labels);
+    if (injected.faults.length === 0) continue;
+    const columns = recording.columns.map((column, m) => {
+      const whole = column.slice();
+      whole.set(injected.columns[m] as Float64Array, from);
+      return whole;
+    });
+    const { flags } = observe(calibratedFor(model, part.host), schemaFor(model, recording.names), {
+      timesMs: recording.timesMs,
+      columns,
+      from,
+    });
+    const clean = new Set(notificationsOf(observed.flags, rule).map(({ first }) => first));
+    const told = notificationsOf(flags, rule).filter(({ first }) => !clean.has(first));
+    faults += injected.faults.length;
+    caught += injected.faults.filter(({ first, last }) =>
+      told.some((notification) => notification.first >= first && notification.first <= last),
+    ).length;
+  }
+  return { faults, caught, recall: faults === 0 ? 0 : caught / faults };
+}
