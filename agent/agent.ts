@@ -2,6 +2,7 @@ import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
+import { calibratedFor } from '../core/model.ts';
 import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
@@ -399,7 +400,9 @@ export class Agent {
   }
 
   #adopt(loaded: LoadedModel, restore: (watcher: Watcher) => void): void {
-    const watcher = new Watcher(loaded.model, this.#deps.source.schema, this.#settings);
+    // A central model may have been calibrated for this very host.
+    const model = calibratedFor(loaded.model, this.#deps.hostId, this.#config.hostName);
+    const watcher = new Watcher(model, this.#deps.source.schema, this.#settings);
     for (const row of this.#deps.store.lastSamples(WARM_ROWS)) {
       if (row.values.length === this.#deps.source.schema.length) watcher.warm(row);
     }

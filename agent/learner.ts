@@ -13,6 +13,10 @@ export const LEAST_TRAINING_ROWS = 40;
 /** A lasting new normal is learned in the end: incidents are left out only up to this share of the rows. */
 const INCIDENT_SHARE = 0.25;
 
+/** Flags of the rows that a model does not learn from. */
+export const flagsLeftOut = (rows: number, inIncident: number): number =>
+  inIncident <= INCIDENT_SHARE * rows ? SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED : SAMPLE_EXCLUDED;
+
 /** A fit that found too little history is tried again so much later, not at every sample. */
 const RETRY_MS = 60_000;
 
@@ -115,8 +119,7 @@ export function* fitFromStore(request: FitRequest): Stepwise<Model | null> {
   const rows = request.store.lastSamples(MAX_TRAINING_ROWS);
   yield;
   const inIncident = rows.filter((row) => (row.flags & SAMPLE_IN_INCIDENT) !== 0).length;
-  const leaveOut =
-    inIncident <= INCIDENT_SHARE * rows.length ? SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED : SAMPLE_EXCLUDED;
+  const leaveOut = flagsLeftOut(rows.length, inIncident);
   const columns = request.schema.map(() => new Float64Array(rows.length));
   const digest = createHash('sha256');
   let used = 0;

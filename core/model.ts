@@ -105,8 +105,11 @@ export interface IsolationForestModel extends ModelParts {
 export type Model = MetricForestsModel | IsolationForestModel;
 export type DetectorKind = Model['detector'];
 
-/** The model as one of its hosts should run it; itself where it does not know the host. */
-export function calibratedFor(model: Model, host: string): Model {
-  const own = model.hosts.find((calibration) => calibration.host === host);
-  return own === undefined ? model : { ...model, thresholds: own.thresholds };
+/** The model as one of its hosts should run it, by the first of its names that it knows; else as it is. */
+export function calibratedFor(model: Model, ...names: readonly string[]): Model {
+  for (const name of names) {
+    const own = model.hosts.find((calibration) => calibration.host === name);
+    if (own !== undefined) return { ...model, thresholds: own.thresholds };
+  }
+  return model;
 }

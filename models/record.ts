@@ -1,8 +1,9 @@
 import type { DetectorKind, TriggerThresholds } from '../core/model.ts';
 import type { Assessment } from './training/assess.ts';
 import type { Candidate } from './training/candidates.ts';
+import type { HostReport } from './training/hosts.ts';
 import type { Split } from './training/parts.ts';
-import type { ComparedCandidate, HostReport, TrainingResult } from './training/training.ts';
+import type { ComparedCandidate, TrainingResult } from './training/training.ts';
 
 /** A file that a model learned from. */
 export interface DataFile {

@@ -22,7 +22,7 @@ export async function run(args: ValidateOptions): Promise<number> {
   const rate = args['max-violations'] / 100;
   if (!(rate >= 0 && rate <= 1)) throw new UserError('--max-violations: expected percent, from 0 to 100');
   try {
-    const schema = args.schema === undefined ? HOST_DATA_SCHEMA : readSchema(args.schema);
+    const schema = readSchema(args.schema);
     const reports: ValidationReport[] = [];
     for (const file of args.files) {
       const report = await validateFile(file, { schema, maxViolationRate: rate });
@@ -40,7 +40,9 @@ export async function run(args: ValidateOptions): Promise<number> {
   }
 }
 
-function readSchema(path: string): DataSchema {
+/** @param path undefined: the schema of a host */
+export function readSchema(path: string | undefined): DataSchema {
+  if (path === undefined) return HOST_DATA_SCHEMA;
   try {
     return dataSchemaOf(parseYaml(readFileSync(path, 'utf8')), path);
   } catch (error) {

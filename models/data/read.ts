@@ -13,6 +13,8 @@ import {
 export interface ReadOptions extends ValidationOptions {
   /** Columns to take; null: all that are no timestamp, label or probation. */
   readonly features: readonly string[] | null;
+  /** Doubles kept. */
+  readonly valuesMax: number;
   /** Told now and then how many rows were read. */
   readonly onProgress?: (rows: number) => void;
 }
@@ -36,7 +38,7 @@ export async function readRecording(
       const wanted = featuresOf(path, names, options.features);
       positions = wanted.map((name) => names.indexOf(name));
       values = new Float64Array(wanted.length);
-      builder = new RecordingBuilder(hostOf(path), wanted);
+      builder = new RecordingBuilder(hostOf(path), wanted, options.valuesMax);
     }
     for (let i = 0; i < positions.length; i++) values[i] = row.values[positions[i] as number] as number;
     builder.add(row.timeMs, row.label, values);
@@ -59,13 +61,9 @@ function featuresOf(
   return wanted;
 }
 
-/** `web-1.train.csv.gz` was recorded on `web-1.train`. */
+/** `web-1.csv.gz` was recorded on `web-1`. */
 export const hostOf = (path: string): string =>
-  path === '-'
-    ? 'stdin'
-    : basename(path)
-        .replace(/\.(csv|gz|db)(?=$|\.(csv|gz)$)/g, '')
-        .replace(/\.gz$/, '');
+  path === '-' || path === '/dev/stdin' ? 'stdin' : basename(path).replace(/(\.(csv|db))?(\.gz)?$/i, '');
 
 /**
  * What the columns mean. A metric of the host keeps its scale and its noise floor where the numbers are of its unit: a

@@ -10,6 +10,7 @@ import { notificationRule, type Observed, observe } from '../../core/evaluation/
 import { rank, volumeUnderPr } from '../../core/evaluation/ranking.ts';
 import { calibratedFor, type Model } from '../../core/model.ts';
 import { Random } from '../../core/random.ts';
+import { UNLABELLED } from '../data/recording.ts';
 import type { JudgedPart } from './parts.ts';
 
 export interface InjectedFigures {
@@ -114,13 +115,16 @@ export function assess(
   };
   const labelled = seen.some(({ labels }) => labels?.includes(1) && labels.includes(0));
   if (!labelled) return { ...base, ...UNLABELLED_FIGURES };
-  const scores = Float64Array.from(seen.flatMap(({ observed }) => Array.from(observed.scores)));
-  const flags = Uint8Array.from(seen.flatMap(({ observed }) => Array.from(observed.flags)));
-  const labels = Uint8Array.from(
-    seen.flatMap(({ labels: own, observed }) =>
-      own === null ? new Array<number>(observed.flags.length).fill(2) : Array.from(own),
-    ),
-  );
+  const scores = new Float64Array(rows);
+  const flags = new Uint8Array(rows);
+  const labels = new Uint8Array(rows).fill(UNLABELLED);
+  let at = 0;
+  for (const { observed, labels: own } of seen) {
+    scores.set(observed.scores, at);
+    flags.set(observed.flags, at);
+    if (own !== null) labels.set(own, at);
+    at += observed.flags.length;
+  }
   const ranking = rank(scores, labels);
   const segments = sum((f) => f.events.segments);
   const found = sum((f) => f.events.found);

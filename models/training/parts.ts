@@ -21,15 +21,25 @@ export interface JudgedPart {
   readonly from: number;
 }
 
-/** A part of each recording by time; rows are never shuffled. */
-export function judgedParts(recordings: readonly Recording[], from: number, to: number): JudgedPart[] {
+/**
+ * A part of each recording by time; rows are never shuffled.
+ * @param mostRows the first rows of each host, where there are more in all
+ */
+export function judgedParts(
+  recordings: readonly Recording[],
+  from: number,
+  to: number,
+  mostRows = Number.POSITIVE_INFINITY,
+): JudgedPart[] {
+  const share = Math.floor(mostRows / recordings.length);
   return recordings.map((recording) => {
     const rows = recording.timesMs.length;
     const first = Math.round(rows * from);
     const lead = Math.min(LEAD_ROWS, first);
+    const end = Math.min(Math.round(rows * to), first + share);
     return {
       host: recording.host,
-      recording: slice(recording, first - lead, Math.round(rows * to)),
+      recording: slice(recording, first - lead, end),
       from: lead,
     };
   });

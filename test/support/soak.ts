@@ -37,7 +37,13 @@ export async function simulate(hours: number): Promise<Point[]> {
       await Promise.race([sleep(SIMULATED_WATCH_MS), ended]);
       if (child.exitCode !== null) break;
       tookMs = performance.now() - beganMs;
-      points.push(measure(child.pid as number, state, tookMs));
+      try {
+        points.push(measure(child.pid as number, state, tookMs));
+      } catch (error) {
+        // It may end between the look at its exit code and the last of its files in /proc.
+        if (!['ESRCH', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        await ended;
+      }
     }
     if ((await ended) !== 0) throw new Error(`the replay ended with ${child.exitCode}`);
     // At full pace the hours run evenly but for the fits: wall time stands for simulated time.

@@ -1,0 +1,178 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import { parseRatePerDay } from '../../agent/units.ts';
+import type { DetectorKind } from '../../core/model.ts';
+import { DataError } from '../../models/data/table.ts';
+import { checkName } from '../../models/registry/names.ts';
+import {
+  type Candidate,
+  candidatesOf,
+  defaultGrid,
+  type Grid,
+  gridOf,
+} from '../../models/training/candidates.ts';
+import type { Split } from '../../models/training/parts.ts';
+import { toRecord } from '../../models/training/record.ts';
+import { train } from '../../models/training/training.ts';
+import { Exit, UserError } from '../errors.ts';
+import { Progress } from '../progress.ts';
+import { openRegistry, registryDirectory } from '../registry.ts';
+import { readInputs } from '../training/inputs.ts';
+import { refusalPage, trainingPage } from '../training/view.ts';
+import { BUILD } from '../version.ts';
+import { useColour } from './status.ts';
+import { readSchema } from './validate.ts';
+
+export interface TrainOptions {
+  readonly files: readonly string[];
+  readonly name: string;
+  readonly registry?: string | undefined;
+  readonly features?: string | undefined;
+  readonly detector: string;
+  readonly seed: number;
+  readonly split: string;
+  readonly budget: string;
+  readonly contamination?: number | undefined;
+  readonly grid?: string | undefined;
+  readonly schema?: string | undefined;
+  readonly 'max-violations': number;
+  readonly alias?: string | undefined;
+  readonly description?: string | undefined;
+  readonly why?: string | undefined;
+  readonly out?: string | undefined;
+  readonly json: boolean;
+}
+
+export async function run(args: TrainOptions): Promise<number> {
+  const startedMs = performance.now();
+  const progress = new Progress(!args.json);
+  try {
+    checkName(args.name);
+    const candidates = candidatesFor(args);
+    const split = parseSplit(args.split);
+    if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
+    // Opened before an hour of work, not after it.
+    const registry = openRegistry(registryDirectory(args.registry), { create: true });
+    try {
+      const inputs = await readInputs(args.files, inputOptions(args), progress);
+      if (inputs.refused.length > 0) {
+        progress.end();
+        process.stderr.write(refusalPage(inputs.refused));
+        if (args.json) {
+          process.stdout.write(`${JSON.stringify({ registered: null, refused: inputs.refused })}\n`);
+        }
+        return Exit.checkSaysNo;
+      }
+      const result = train(
+        {
+          name: args.name,
+          recordings: inputs.recordings,
+          candidates,
+          split,
+          seed: args.seed,
+          toolVersion: BUILD.version,
+          onProgress: (done, total, what) => progress.step(done, total, what),
+        },
+        () => performance.now(),
+      );
+      progress.end();
+      let artifact = new Uint8Array(0);
+      const record = registry.register(args.name, args.why ?? null, (version, createdAt) => {
+        const made = toRecord(
+          result,
+          {
+            files: inputs.files,
+            split,
+            description: args.description ?? null,
+            durationMs: Math.round(performance.now() - startedMs),
+          },
+          version,
+          createdAt,
+        );
+        artifact = Uint8Array.from(made.bytes);
+        return made;
+      });
+      if (args.alias !== undefined)
+        registry.setAlias(args.name, args.alias, record.version, { why: args.why ?? null });
+      if (args.out !== undefined) writeArtifact(args.out, artifact);
+      process.stdout.write(args.json ? `${JSON.stringify(record)}\n` : trainingPage(record, useColour()));
+      return Exit.done;
+    } finally {
+      registry.close();
+    }
+  } catch (error) {
+    throw error instanceof DataError ? new UserError(error.message) : error;
+  } finally {
+    progress.end();
+  }
+}
+
+function inputOptions(args: TrainOptions) {
+  const maxViolationRate = args['max-violations'] / 100;
+  if (!(maxViolationRate >= 0 && maxViolationRate <= 1)) {
+    throw new UserError('--max-violations: expected percent, from 0 to 100');
+  }
+  const features = args.features?.split(',').map((name) => name.trim()) ?? null;
+  if (features !== null && (features.includes('') || new Set(features).size !== features.length)) {
+    throw new UserError(
+      `--features: expected different names parted by commas, found ${JSON.stringify(args.features)}`,
+    );
+  }
+  return { schema: readSchema(args.schema), maxViolationRate, features };
+}
+
+const DETECTORS: Readonly<Record<string, readonly DetectorKind[]>> = {
+  auto: ['metric-forests', 'isolation-forest'],
+  'metric-forests': ['metric-forests'],
+  'isolation-forest': ['isolation-forest'],
+};
+
+function candidatesFor(args: TrainOptions): Candidate[] {
+  const detectors = DETECTORS[args.detector];
+  if (detectors === undefined) {
+    throw new UserError(`--detector: expected ${Object.keys(DETECTORS).join(', ')}, found ${args.detector}`);
+  }
+  const budget = parseRatePerDay(args.budget);
+  if (budget === null || !(budget > 0)) {
+    throw new UserError(`--budget: expected a rate, e.g. 1/day, found ${JSON.stringify(args.budget)}`);
+  }
+  const { contamination = null } = args;
+  if (contamination !== null && !(contamination > 0 && contamination <= 0.5)) {
+    throw new UserError('--contamination: expected a share above 0, up to 0.5');
+  }
+  const base = defaultGrid(detectors, budget, contamination);
+  return candidatesOf(args.grid === undefined ? base : readGrid(args.grid, base));
+}
+
+function readGrid(path: string, base: Grid): Grid {
+  let document: unknown;
+  try {
+    document = parseYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new UserError(`${path}: ${(error as Error).message.split('\n')[0]}`);
+  }
+  return gridOf(document, path, base);
+}
+
+/** `70/15/15`: percent, or any three numbers in that proportion. */
+export function parseSplit(text: string): Split {
+  const parts = text.split('/').map(Number);
+  const sum = parts.reduce((a, b) => a + b, 0);
+  if (parts.length !== 3 || !parts.every((part) => part > 0 && Number.isFinite(part))) {
+    throw new UserError(
+      `--split: expected TRAIN/VALIDATION/TEST, e.g. 70/15/15, found ${JSON.stringify(text)}`,
+    );
+  }
+  const [train = 0, validation = 0, test = 0] = parts.map((part) => part / sum);
+  return { train, validation, test };
+}
+
+function writeArtifact(path: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(path, bytes);
+  } catch (error) {
+    throw new UserError(
+      `${path}: can't be written (${(error as NodeJS.ErrnoException).code}); the model is registered`,
+    );
+  }
+}

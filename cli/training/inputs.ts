@@ -1,0 +1,61 @@
+import { readRecording } from '../../models/data/read.ts';
+import { type Recording, VALUES_MAX } from '../../models/data/recording.ts';
+import { DataError } from '../../models/data/table.ts';
+import type { ValidationOptions, ValidationReport } from '../../models/data/validation.ts';
+import type { DataFile } from '../../models/record.ts';
+import type { Progress } from '../progress.ts';
+import { isDatabase, readAgentDatabase } from './agent-database.ts';
+
+export interface Inputs {
+  readonly recordings: readonly Recording[];
+  readonly files: readonly DataFile[];
+  /** Of files that must not be learned from. */
+  readonly refused: readonly ValidationReport[];
+}
+
+export interface InputOptions extends ValidationOptions {
+  readonly features: readonly string[] | null;
+}
+
+/**
+ * Every file, checked and gathered: CSV, or the database of an agent. All together stay within VALUES_MAX.
+ * @throws DataError for what can't be read at all
+ */
+export async function readInputs(
+  paths: readonly string[],
+  options: InputOptions,
+  progress: Progress,
+): Promise<Inputs> {
+  const valuesMax = Math.floor(VALUES_MAX / paths.length);
+  const recordings: Recording[] = [];
+  const files: DataFile[] = [];
+  const refused: ValidationReport[] = [];
+  for (const path of paths) {
+    progress.note(`reading ${path}`);
+    if (isDatabase(path)) {
+      const recording = readAgentDatabase(path, options.features, valuesMax);
+      if (recording.timesMs.length === 0) throw new DataError(`${path} holds no samples yet.`);
+      recordings.push(recording);
+      files.push({ ...spanOf(recording), file: path, violationRate: 0 });
+      continue;
+    }
+    const { recording, report } = await readRecording(path, {
+      ...options,
+      valuesMax,
+      onProgress: (rows) => progress.note(`reading ${path}: ${rows} rows`),
+    });
+    if (report.verdict === 'fail' || recording === null) {
+      refused.push(report);
+      continue;
+    }
+    recordings.push(recording);
+    files.push({ ...spanOf(recording), file: report.file, violationRate: report.violationRate });
+  }
+  return { recordings, files, refused };
+}
+
+function spanOf({ host, rowsRead, timesMs }: Recording): Pick<DataFile, 'host' | 'rows' | 'from' | 'to'> {
+  const iso = (ms: number | undefined): string | null =>
+    ms === undefined ? null : new Date(ms).toISOString();
+  return { host, rows: rowsRead, from: iso(timesMs[0]), to: iso(timesMs.at(-1)) };
+}
