@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { type Command, command, group } from './command.ts';
+import { MODEL_DESCRIBED, registryOption } from './model-options.ts';
 
 const local = <T>(yargs: Argv<T>) =>
   yargs
@@ -305,8 +306,8 @@ export const COMMANDS: readonly Command[] = [
     command: 'score <model> <file>',
     describe: 'What a model says of recorded data: timestamp, score, anomaly, as CSV',
     builder: (yargs) =>
-      yargs
-        .positional('model', { type: 'string', demandOption: true, describe: 'Model file' })
+      registryOption(yargs)
+        .positional('model', { type: 'string', demandOption: true, describe: MODEL_DESCRIBED })
         .positional('file', {
           type: 'string',
           demandOption: true,

@@ -1,18 +1,20 @@
-import { createWriteStream, readFileSync, statSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { ReplaySource } from '../../collector/replay.ts';
 import { SourceError } from '../../collector/source.ts';
 import { INCIDENT_DEFAULTS } from '../../core/incident.ts';
 import type { Model } from '../../core/model.ts';
 import { Watcher } from '../../core/watcher.ts';
-import { ArtifactError, decodeModel, MAX_ARTIFACT_BYTES } from '../../models/artifact.ts';
 import { Exit, UserError } from '../errors.ts';
+import { openModel } from '../model-reference.ts';
+import { registryDirectory } from '../registry.ts';
 
 export interface ScoreOptions {
   readonly model: string;
   readonly file: string;
   readonly explain: boolean;
   readonly out?: string | undefined;
+  readonly registry?: string | undefined;
 }
 
 /** Lines are written in pieces of about this. */
@@ -20,7 +22,7 @@ const PIECE_CHARACTERS = 1 << 16;
 
 /** `timestamp,score,anomaly`, row by row as they come: a file of any size in bounded memory. */
 export async function run(args: ScoreOptions): Promise<number> {
-  const model = readModel(args.model);
+  const { model } = openModel(args.model, registryDirectory(args.registry));
   const source = new ReplaySource({ files: [args.file], pace: 'max' });
   try {
     await source.open();
@@ -42,23 +44,6 @@ export async function run(args: ScoreOptions): Promise<number> {
     throw error instanceof SourceError ? new UserError(error.message) : error;
   } finally {
     await source.close();
-  }
-}
-
-/** @throws UserError for what is no model, or a damaged one */
-export function readModel(path: string): Model {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_ARTIFACT_BYTES)
-      throw new ArtifactError('tooLarge', `${size} bytes, at most ${MAX_ARTIFACT_BYTES}`);
-    return decodeModel(readFileSync(path));
-  } catch (error) {
-    if (error instanceof ArtifactError)
-      throw new UserError(`${path} is no model that can be used: ${error.message}`);
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(
-      `${path} can't be read (${code}). A host's own model is models/current.edgewood in its state directory.`,
-    );
   }
 }
 

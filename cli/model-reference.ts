@@ -1,0 +1,89 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { printable } from '../agent/log.ts';
+import type { Model } from '../core/model.ts';
+import { ArtifactError, artifactSha256, decodeModel, MAX_ARTIFACT_BYTES } from '../models/artifact.ts';
+import type { ModelRecord } from '../models/record.ts';
+import { isName } from '../models/registry/names.ts';
+import { UserError } from './errors.ts';
+import { openRegistry } from './registry.ts';
+
+export interface OpenedModel {
+  readonly model: Model;
+  readonly bytes: Uint8Array;
+  /** Hex, of the bytes. */
+  readonly sha256: string;
+  /** What the registry knows of it; null for a file. */
+  readonly record: ModelRecord | null;
+  /** Aliases that point to this version. */
+  readonly aliases: readonly string[];
+  /** For messages: the file's path, or `name@version`. */
+  readonly shown: string;
+}
+
+/** `name@version`, `name@alias` or `name@latest`, apart. */
+export interface Reference {
+  readonly name: string;
+  readonly versionOrAlias: string;
+}
+
+/** The parts of `name@something`; null where it can't be one. */
+export function referenceOf(text: string): Reference | null {
+  const [name = '', versionOrAlias = '', ...rest] = text.split('@');
+  return rest.length === 0 && versionOrAlias !== '' && isName(name) ? { name, versionOrAlias } : null;
+}
+
+/**
+ * The model that a person named: a file, or `name@version` or `name@alias` of the registry. A file that exists wins.
+ * @throws UserError, RegistryError
+ */
+export function openModel(text: string, registryDirectory: string): OpenedModel {
+  const reference = referenceOf(text);
+  if (reference === null || existsSync(text)) return openFile(text);
+  const registry = openRegistry(registryDirectory, { create: false });
+  try {
+    const { name, versionOrAlias } = reference;
+    const { record, aliases, bytes } = registry.read(name, versionOrAlias);
+    const shown = `${name}@${record.version}`;
+    return { model: decode(bytes, shown), bytes, sha256: record.sha256, record, aliases, shown };
+  } finally {
+    registry.close();
+  }
+}
+
+function openFile(path: string): OpenedModel {
+  const shown = printable(path);
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_ARTIFACT_BYTES) {
+      throw new ArtifactError('tooLarge', `${size} bytes, at most ${MAX_ARTIFACT_BYTES} are read`);
+    }
+    const bytes = readFileSync(path);
+    return {
+      model: decode(bytes, shown),
+      bytes,
+      sha256: artifactSha256(bytes),
+      record: null,
+      aliases: [],
+      shown,
+    };
+  } catch (error) {
+    if (error instanceof ArtifactError) throw unusable(shown, error);
+    if (error instanceof UserError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const hint = isName(path)
+      ? `A registered model is named with its version or alias: ${shown}@latest.`
+      : "MODEL is a file (a host's own is models/current.edgewood in its state directory), or name@version or name@alias of the registry.";
+    throw new UserError(`${shown} can't be read (${code}). ${hint}`);
+  }
+}
+
+function decode(bytes: Uint8Array, shown: string): Model {
+  try {
+    return decodeModel(bytes);
+  } catch (error) {
+    throw error instanceof ArtifactError ? unusable(shown, error) : error;
+  }
+}
+
+const unusable = (shown: string, { message }: ArtifactError): UserError =>
+  new UserError(`${shown} is no model that can be used: ${message}`);

@@ -1,0 +1,36 @@
+import { homedir, hostname, userInfo } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { openDatabase } from '../agent/native.ts';
+import { Registry } from '../models/registry/registry.ts';
+
+/** --registry, EDGEWOOD_REGISTRY, $XDG_DATA_HOME/edgewood/registry, ~/.local/share/edgewood/registry. */
+export function registryDirectory(flag: string | undefined): string {
+  const named = flag ?? process.env['EDGEWOOD_REGISTRY'];
+  if (named !== undefined && named !== '') return resolve(named);
+  const data = process.env['XDG_DATA_HOME'];
+  // A relative one is to be ignored (XDG Base Directory Specification).
+  const home = data !== undefined && isAbsolute(data) ? data : join(homedir(), '.local', 'share');
+  return join(home, 'edgewood', 'registry');
+}
+
+/** To be closed. @throws RegistryError, AddonError */
+export function openRegistry(directory: string, options: { readonly create: boolean }): Registry {
+  return Registry.open(directory, {
+    create: options.create,
+    nowMs: Date.now,
+    actor: actor(),
+    openDatabase: (path) => openDatabase(path),
+  });
+}
+
+function actor(): string {
+  return `${userName()}@${hostname()}`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown'); // a container's user without an entry
+  }
+}

@@ -1,0 +1,66 @@
+export type RegistryFault =
+  /** No registry, model, version or alias of that name. */
+  | 'absent'
+  | 'badName'
+  /** An alias points elsewhere than its changer believed, or can't be rolled back any further. */
+  | 'conflict'
+  | 'damaged'
+  /** Another process writes, and did not end in time. */
+  | 'busy'
+  | 'newer'
+  /** The directory or disk: a person has to act. */
+  | 'unusable';
+
+/** Says what, where, and how to mend it. A conflict is a check that says no; all else is bad input. */
+export class RegistryError extends Error {
+  override readonly name = 'RegistryError';
+  readonly fault: RegistryFault;
+  readonly exitCode: number;
+
+  constructor(fault: RegistryFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+    this.exitCode = fault === 'conflict' ? 1 : 2;
+  }
+}
+
+/** Code of an SQLite error, without importing the addon for an instanceof. */
+export function sqliteCode(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
+  return error.code.startsWith('SQLITE_') ? error.code : null;
+}
+
+export const isBusy = (error: unknown): boolean => /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error) ?? '');
+
+/** The registry's own errors for those of SQLite and of the file system; anything else passes unchanged. */
+export function translate(error: unknown, path: string): unknown {
+  if (error instanceof RegistryError || !(error instanceof Error)) return error;
+  const cause = { cause: error };
+  const code = sqliteCode(error);
+  if (code === null) {
+    const { code: errno, path: where } = error as NodeJS.ErrnoException;
+    if (typeof errno !== 'string' || !/^E[A-Z]+$/.test(errno)) return error;
+    return new RegistryError(
+      'unusable',
+      `${where ?? path}: ${errno}. Check that the registry's directory is there, belongs to you, and has room.`,
+      cause,
+    );
+  }
+  const message = `${path}: ${error.message} (${code})`;
+  if (isBusy(error)) {
+    return new RegistryError('busy', `${message}: another process is writing. Try again.`, cause);
+  }
+  // A broken constraint is damage, too: our statements keep them all.
+  if (/^SQLITE_(CORRUPT|NOTADB|CONSTRAINT)/.test(code)) {
+    return new RegistryError(
+      'damaged',
+      `${message}: the index is damaged. Restore it from a backup; the models themselves lie in objects/.`,
+      cause,
+    );
+  }
+  return new RegistryError(
+    'unusable',
+    `${message}. Check that the registry's directory is writable (readers need that, too) and has room.`,
+    cause,
+  );
+}
