@@ -2,8 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { parseRatePerDay } from '../../agent/units.ts';
 import type { DetectorKind } from '../../core/model.ts';
+import { requiring } from '../../models/data/data-schema.ts';
 import { DataError } from '../../models/data/table.ts';
-import { checkName } from '../../models/registry/names.ts';
+import { checkAlias, checkName } from '../../models/registry/names.ts';
 import {
   type Candidate,
   candidatesOf,
@@ -48,13 +49,15 @@ export async function run(args: TrainOptions): Promise<number> {
   const progress = new Progress(!args.json);
   try {
     checkName(args.name);
+    if (args.alias !== undefined) checkAlias(args.alias);
+    if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
     const candidates = candidatesFor(args);
     const split = parseSplit(args.split);
-    if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
+    const options = inputOptions(args);
     // Opened before an hour of work, not after it.
     const registry = openRegistry(registryDirectory(args.registry), { create: true });
     try {
-      const inputs = await readInputs(args.files, inputOptions(args), progress);
+      const inputs = await readInputs(args.files, options, progress);
       if (inputs.refused.length > 0) {
         progress.end();
         process.stderr.write(refusalPage(inputs.refused));
@@ -118,7 +121,10 @@ function inputOptions(args: TrainOptions) {
       `--features: expected different names parted by commas, found ${JSON.stringify(args.features)}`,
     );
   }
-  return { schema: readSchema(args.schema), maxViolationRate, features };
+  // Who names the columns needs no others.
+  const schema =
+    args.schema === undefined && features !== null ? requiring(features) : readSchema(args.schema);
+  return { schema, maxViolationRate, features };
 }
 
 const DETECTORS: Readonly<Record<string, readonly DetectorKind[]>> = {

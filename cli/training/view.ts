@@ -19,7 +19,10 @@ export function refusalPage(refused: readonly ValidationReport[]): string {
         first === undefined
           ? ''
           : ` First: line ${first.line}${first.column === null ? '' : `, ${printable(first.column)}`}: ${printable(first.reason)}.`;
-      return `edgewood: ${printable(file)}: not fit to learn from: ${printable(reasons.join('; '))}.${where} See edgewood validate.\n`;
+      const other = reasons.some((reason) => /^the column .* is missing$/.test(reason))
+        ? ' Name the columns to learn from with --features, or describe them with --schema.'
+        : ' See edgewood validate.';
+      return `edgewood: ${printable(file)}: not fit to learn from: ${printable(reasons.join('; '))}.${where}${other}\n`;
     })
     .join('');
 }
@@ -28,6 +31,7 @@ export function refusalPage(refused: readonly ValidationReport[]): string {
 export function trainingPage(record: ModelRecord, colour: boolean): string {
   const { rows, metrics, comparedBy, compared, durationMs } = record;
   const head = `${record.name}@${record.version}`;
+  const chosen = JSON.stringify(record.parameters);
   const lines = [
     `${paint('32', '✓ registered', colour)}  ${paint('1', head, colour)}: ${candidateWords(record.parameters)}`,
     `  ${record.bytes} bytes, sha256 ${record.sha256.slice(0, 12)}, ${formatDuration(durationMs)}`,
@@ -42,7 +46,7 @@ export function trainingPage(record: ModelRecord, colour: boolean): string {
           .sort((a, b) => b.objective - a.objective)
           .slice(0, CANDIDATES_SHOWN)
           .map((one) => [
-            `${one.parameters === record.parameters ? '→ ' : '  '}${candidateWords(one.parameters)}`,
+            `${JSON.stringify(one.parameters) === chosen ? '→ ' : '  '}${candidateWords(one.parameters)}`,
             one.objective.toFixed(3),
             `${brief(one.validation.alarmsPerDay)}${one.withinBudget ? '' : ' (over budget)'}`,
             formatDuration(one.fitMs),

@@ -23,6 +23,10 @@ export const HOST_DATA_SCHEMA: DataSchema = new Map(
 /** Columns that no schema names: numbers of any size. */
 export const ANY_NUMBER: ColumnRule = { required: false, min: null, max: null };
 
+/** These columns and no others, with the ranges that a host's metrics of such a name have. */
+export const requiring = (names: readonly string[]): DataSchema =>
+  new Map(names.map((name) => [name, { ...(HOST_DATA_SCHEMA.get(name) ?? ANY_NUMBER), required: true }]));
+
 const KEYS = ['required', 'min', 'max'];
 
 /**
