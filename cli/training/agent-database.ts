@@ -46,37 +46,43 @@ export function readAgentDatabase(
 ): Recording {
   const db = open(path);
   try {
-    checkOwnership(db, path);
-    const names = metricNames(db, path);
-    const wanted = features ?? names;
-    const stray = wanted.find((name) => !names.includes(name));
-    if (stray !== undefined)
-      throw new DataError(`${path}: no metric "${stray}"; there are ${names.join(', ')}.`);
-    const positions = wanted.map((name) => names.indexOf(name));
-    const samples = new SampleTable(db);
-    // A copy carries the name of the host it came from; where it lies on its host it doesn't.
-    const host = basename(path) === DATABASE_FILE ? hostname() : hostOf(path);
-    const leaveOut = flagsToLeaveOut(db);
-    const builder = new RecordingBuilder(host, wanted, valuesMax);
-    const values = new Float64Array(wanted.length);
-    for (const row of samples.between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) {
-      const out = (row.flags & leaveOut) !== 0 || row.values.length !== names.length;
-      for (let i = 0; i < values.length; i++) {
-        values[i] = out ? Number.NaN : (row.values[positions[i] as number] as number);
-      }
-      builder.add(row.timeMs, UNLABELLED, values);
-    }
-    return builder.finish();
+    return read(db, path, features, valuesMax);
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    // Another's, a newer one, or damaged: whatever SQLite finds is the file's fault.
+    throw new DataError(`${path}: ${(error as Error).message}`);
   } finally {
     db.close();
   }
 }
 
+function read(db: Database, path: string, features: readonly string[] | null, valuesMax: number): Recording {
+  checkOwnership(db, path);
+  const names = metricNames(db, path);
+  const wanted = features ?? names;
+  const stray = wanted.find((name) => !names.includes(name));
+  if (stray !== undefined)
+    throw new DataError(`${path}: no metric "${stray}"; there are ${names.join(', ')}.`);
+  const positions = wanted.map((name) => names.indexOf(name));
+  const samples = new SampleTable(db);
+  const leaveOut = flagsToLeaveOut(db);
+  // A copy carries the name of the host it came from; where it lies on its host it doesn't.
+  const host = basename(path) === DATABASE_FILE ? hostname() : hostOf(path);
+  const builder = new RecordingBuilder(host, wanted, valuesMax);
+  const values = new Float64Array(wanted.length);
+  for (const row of samples.between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) {
+    const out = (row.flags & leaveOut) !== 0 || row.values.length !== names.length;
+    for (let i = 0; i < values.length; i++) {
+      values[i] = out ? Number.NaN : (row.values[positions[i] as number] as number);
+    }
+    builder.add(row.timeMs, UNLABELLED, values);
+  }
+  return builder.finish();
+}
+
 function open(path: string): Database {
   try {
-    const db = openDatabase(path, { readonly: true, fileMustExist: true, timeout: 10_000 });
-    db.pragma('query_only = 1');
-    return db;
+    return openDatabase(path, { readonly: true, fileMustExist: true, timeout: 10_000 });
   } catch (error) {
     throw new DataError(`${path}: ${(error as Error).message}. Is it readable, with the files beside it?`);
   }

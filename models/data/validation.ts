@@ -198,6 +198,11 @@ class RowCheck {
     const rate = this.#rows === 0 ? 0 : this.#violations / this.#rows;
     const reasons: string[] = missingColumns.map((name) => `the column ${name} is missing`);
     if (this.#rows === 0) reasons.push('there is no row behind the header');
+    if (this.#rows === 1) reasons.push('there is but one row: nothing can be learned from it');
+    const numeric = Object.values(columns).filter(({ type }) => type === 'number');
+    if (this.#rows > 1 && numeric.length > 0 && numeric.every(({ constant }) => constant)) {
+      reasons.push('no column ever changes: nothing can be learned from it');
+    }
     for (const [name, { type }] of Object.entries(columns)) {
       if (type === 'text') reasons.push(`${name} holds no number at all`);
       else if (type === 'empty' && this.#rows > 0 && this.#rules[this.#names.indexOf(name)]?.required)
