@@ -40,7 +40,8 @@ export class Progress {
     if (!this.#shown || (!always && nowMs - this.#drawnMs < LEAST_MS)) return;
     this.#drawnMs = nowMs;
     this.#dirty = true;
-    const columns = process.stderr.columns ?? 80;
+    // A terminal that does not know its width says 0.
+    const columns = process.stderr.columns || 80;
     process.stderr.write(`\r\u001b[K${[...line].slice(0, columns - 1).join('')}`);
   }
 }

@@ -35,7 +35,7 @@ export function trainingPage(record: ModelRecord, colour: boolean): string {
   const lines = [
     `${paint('32', '✓ registered', colour)}  ${paint('1', head, colour)}: ${candidateWords(record.parameters)}`,
     `  ${record.bytes} bytes, sha256 ${record.sha256.slice(0, 12)}, ${formatDuration(durationMs)}`,
-    `  ${rows?.train} rows to train, ${rows?.validation} to compare, ${rows?.test} to test; ${record.features.length} metrics, every ${formatDuration(record.data.intervalMs)}, ${record.data.from?.slice(0, 16)} to ${record.data.to?.slice(0, 16)}`,
+    `  ${rows?.train} rows to train, ${rows?.validation} to compare, ${rows?.test} to test; ${record.features.length === 1 ? '1 metric' : `${record.features.length} metrics`}, every ${formatDuration(record.data.intervalMs)}, ${record.data.from?.slice(0, 16)} to ${record.data.to?.slice(0, 16)}`,
     ...record.notes.map((note) => `  ${paint('33', 'note', colour)} ${printable(note)}`),
     '',
     `  compared by ${comparedBy}:`,
