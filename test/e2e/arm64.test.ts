@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AlertData } from '../../core/protocol/events.ts';
+import type { ModelRecord } from '../../models/record.ts';
 import { EXECUTABLE, hasExecutable } from '../support/executable.ts';
 import { ARM64, hasArm64 } from '../support/processors.ts';
 import { writeRecording } from '../support/recording.ts';
@@ -99,5 +100,38 @@ describe.skipIf(!hasExecutable || !hasArm64)('the arm64 executable, under qemu',
     expect(x64.alerts.length).toBeGreaterThan(1);
     const arm64 = replay([ARM64.program, executable], recording, ARM64.env);
     expect(arm64).toEqual(x64);
+  });
+
+  test('trains the same model bytes as on x64, and scores the same', { timeout: EMULATED_MS }, () => {
+    const work = temporaryDirectory();
+    const recording = writeRecording(join(work, 'recording.csv'));
+    const grid = join(work, 'grid.yaml');
+    // Both detectors are compared; the bytes are the better one's.
+    writeFileSync(grid, 'trees: 4\nrowsPerTree: 32\nwindows: 5/20\n');
+    const trained = (command: readonly [string, ...string[]], env: Readonly<Record<string, string>>) => {
+      const [program, ...words] = command;
+      const registry = join(work, `registry-${words.length}`);
+      const run = (...args: readonly string[]): string =>
+        execFileSync(program, [...words, ...args, '--registry', registry], {
+          encoding: 'utf8',
+          env: { PATH: process.env['PATH'], ...env },
+        });
+      const record = JSON.parse(
+        run('train', recording, '--name', 'web', '--grid', grid, '--json'),
+      ) as ModelRecord;
+      return {
+        sha256: record.sha256,
+        compared: record.compared.map(({ fitMs: _, ...figures }) => figures),
+        test: record.metrics.test,
+        scores: run('score', 'web@1', recording, '--explain'),
+      };
+    };
+    const x64 = trained([EXECUTABLE], {});
+    expect(x64.compared.map(({ parameters }) => parameters.detector)).toEqual([
+      'metric-forests',
+      'isolation-forest',
+    ]);
+    expect(x64.scores.split('\n').length).toBeGreaterThan(600);
+    expect(trained([ARM64.program, executable], ARM64.env)).toEqual(x64);
   });
 });
