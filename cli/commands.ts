@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { type Command, command, group } from './command.ts';
 import { MODEL_DESCRIBED, registryOption } from './model-options.ts';
+import { MODELS } from './models-commands.ts';
 
 const local = <T>(yargs: Argv<T>) =>
   yargs
@@ -273,6 +274,7 @@ export const COMMANDS: readonly Command[] = [
         .example('$0 score current.edgewood week.csv.gz --explain', 'Row by row'),
     load: () => import('./commands/score.ts'),
   }),
+  MODELS,
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),
