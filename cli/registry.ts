@@ -23,6 +23,20 @@ export function openRegistry(directory: string, options: { readonly create: bool
   });
 }
 
+/** Opens the registry that is meant, and closes it. */
+export function withRegistry<T>(
+  flag: string | undefined,
+  options: { readonly create: boolean },
+  work: (registry: Registry) => T,
+): T {
+  const registry = openRegistry(registryDirectory(flag), options);
+  try {
+    return work(registry);
+  } finally {
+    registry.close();
+  }
+}
+
 function actor(): string {
   return `${userName()}@${hostname()}`;
 }

@@ -1,5 +1,5 @@
 import { ForestRelative } from './forest-relative.ts';
-import type { Model, SeverityThresholds } from './model.ts';
+import { type Model, NEVER, type SeverityThresholds } from './model.ts';
 import type { TriggerName } from './protocol/events.ts';
 import { Rules, type RulesState, type TriggerReading } from './rules.ts';
 import { type SurpriseState, SurpriseStream } from './surprise.ts';
@@ -33,7 +33,7 @@ export class AlarmChannel {
     this.#forest = trigger('forest', model.thresholds.forest);
     this.#score = trigger('score', model.thresholds.score);
     this.readings = [
-      ...(model.contamination === null ? [this.#surprise, this.#forest] : [this.#score]),
+      ...(cutsScore(model) ? [this.#score] : [this.#surprise, this.#forest]),
       this.#rules.constant,
       this.#rules.range,
       this.#rules.stuck,
@@ -79,6 +79,10 @@ export class AlarmChannel {
     this.#rules.restore(state.rules);
   }
 }
+
+/** An imported forest may have a threshold, and nobody knows the share that it cuts off. */
+const cutsScore = ({ contamination, thresholds }: Model): boolean =>
+  contamination !== null || thresholds.score.info < NEVER;
 
 function trigger(name: TriggerName, thresholds: SeverityThresholds): TriggerReading {
   return { name, value: 0, thresholds, repeats: true, metric: -1 };

@@ -53,7 +53,7 @@ export interface Provenance {
 /**
  * Thresholds of the three triggers. A model has either an alert budget, which surprise and forest share, or a
  * contamination: the share of the training rows over `score`'s `info` threshold, as isolation forests are commonly
- * cut. The triggers of the other kind are at NEVER.
+ * cut. The triggers of the other kind are at NEVER. An imported forest may have `score`'s threshold with no known share.
  */
 export interface TriggerThresholds {
   readonly surprise: SeverityThresholds;

@@ -1,16 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { artifactSha256, decodeModel } from '../artifact.ts';
+import { ArtifactError, artifactSha256, decodeModel } from '../artifact.ts';
 import type { ModelRecord } from '../record.ts';
 import { makeDirectory, type OpenDatabase, openIndex } from './index-schema.ts';
 import { checkAlias, checkName, compareAliases, LATEST, versionNumber } from './names.ts';
 import { Objects } from './objects.ts';
 import { RegistryError, translate } from './registry-error.ts';
 import { prepareStatements } from './statements.ts';
+import type { AliasChange, AliasTarget, AuditAction, AuditEntry, FoundModel, ListedModel } from './types.ts';
 import { type Finding, verifyRegistry } from './verify.ts';
 
 export { RegistryError, type RegistryFault } from './registry-error.ts';
+export type * from './types.ts';
 
 export interface RegistryOptions {
   /** Make the registry where there is none. */
@@ -21,47 +23,6 @@ export interface RegistryOptions {
   readonly actor: string;
   /** In the executable: `openDatabase` of agent/native.ts. */
   readonly openDatabase: OpenDatabase;
-}
-
-export interface AliasTarget {
-  readonly alias: string;
-  readonly version: number;
-}
-
-export interface ListedModel {
-  readonly name: string;
-  /** Oldest first. */
-  readonly versions: readonly ModelRecord[];
-  readonly aliases: readonly AliasTarget[];
-}
-
-export interface FoundModel {
-  readonly record: ModelRecord;
-  /** All that point to this version. */
-  readonly aliases: readonly string[];
-}
-
-/** What an alias pointed to before and after; null: nowhere. */
-export interface AliasChange {
-  readonly name: string;
-  readonly alias: string;
-  readonly from: number | null;
-  readonly to: number | null;
-}
-
-export type AuditAction = 'register' | 'alias' | 'remove-alias' | 'rollback';
-
-export interface AuditEntry {
-  /** ISO 8601. */
-  readonly time: string;
-  readonly actor: string;
-  readonly action: AuditAction;
-  readonly name: string;
-  readonly version: number | null;
-  readonly alias: string | null;
-  readonly from: number | null;
-  readonly to: number | null;
-  readonly why: string | null;
 }
 
 const INDEX_FILE = 'registry.db';
@@ -132,7 +93,7 @@ export class Registry {
       for (const [key, value] of Object.entries(own)) {
         if (record[key as keyof typeof own] !== value) throw new Error(`a record with another ${key}`);
       }
-      decodeModel(bytes);
+      refuseUnusable(bytes);
       this.#objects.write(sha256, bytes);
       const text = JSON.stringify(record);
       this.#sql.addVersion.run(model, version, time, sha256, bytes.length, text);
@@ -334,6 +295,19 @@ export class Registry {
     } catch (error) {
       throw translate(error, this.#path);
     }
+  }
+}
+
+/** What nobody could open again is not kept. @throws RegistryError */
+function refuseUnusable(bytes: Uint8Array): void {
+  try {
+    decodeModel(bytes);
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    throw new RegistryError(
+      'unusable',
+      `no model that can be used: ${error.message}. Nothing was registered.`,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import type { AliasTarget, AuditEntry } from './registry.ts';
+import type { AliasTarget, AuditEntry } from './types.ts';
 
 export interface VersionRow {
   readonly version: number;

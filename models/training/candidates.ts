@@ -10,7 +10,7 @@ export interface Candidate {
   readonly rowsPerTree: number;
   /** metric-forests only: samples. */
   readonly windows: { readonly short: number; readonly long: number } | null;
-  /** Alarms a day that the host may cost; null where `contamination` decides. */
+  /** Alarms a day that the host may cost; null where `contamination` decides, or an imported threshold does. */
   readonly budgetPerDay: number | null;
   readonly contamination: number | null;
 }
@@ -89,7 +89,8 @@ export function trainingOptions(candidate: Candidate): TrainingOptions {
 /** `metric-forests, 4 trees x 256 rows, windows 15/60, 1 alarm a day`. */
 export function candidateWords(candidate: Candidate): string {
   const { detector, trees, rowsPerTree, windows, budgetPerDay, contamination } = candidate;
-  const cut = contamination === null ? `${budgetPerDay} a day` : `contamination ${contamination}`;
+  const budget = budgetPerDay === null ? 'a threshold of its own' : `${budgetPerDay} a day`;
+  const cut = contamination === null ? budget : `contamination ${contamination}`;
   const spans = windows === null ? '' : `, windows ${windows.short}/${windows.long}`;
   return `${detector}, ${trees} x ${rowsPerTree}${spans}, ${cut}`;
 }

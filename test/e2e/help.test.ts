@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportModel } from '../../models/exchange/export.ts';
+import { tinyIsolationForest } from '../support/artifacts.ts';
 import { EXECUTABLE, hasExecutable } from '../support/executable.ts';
 import { writeRecording } from '../support/recording.ts';
 
@@ -50,6 +52,15 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
     /^timestamp,score,anomaly,base_value,contribution_cpu,/,
   ),
   'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
+  'models list': fine(/^web@2 .*\nweb@1 .* production$/m),
+  'models show web@production --markdown > CARD.md': fine(/^$/),
+  'models alias web@2 production --expect 1': fine(/^web@production: version 1 -> version 2$/m),
+  'models rollback web --why "too many alarms"': fine(/^web@production: version 2 -> version 1$/m),
+  'models diff web@1 web@latest': fine(/^web@1 and web@2$/m),
+  'models verify': fine(/✓ 2 versions: every file is there/),
+  'models export web@1 --out web.json': fine(/^$/),
+  'models import forest.json --name sk': fine(/^sk@1: 2 trees over cpu, memory/),
+  'models log web': fine(/rollback {2}web@production: 2 -> 1 {2}\(too many alarms\)/),
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall': { codes: [2], says: /run it as root/ },
   'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },
@@ -82,6 +93,10 @@ describe.skipIf(!hasExecutable)('help', () => {
       join(home, 'state', 'current.edgewood'),
     );
     chmodSync(join(home, 'state', 'current.edgewood'), 0o644);
+    const forest = join(home, 'state', 'forest.json');
+    writeFileSync(forest, JSON.stringify(exportModel(tinyIsolationForest())), { mode: 0o644 });
+    const add = 'edgewood models import forest.json --name web';
+    expect((await ended(shell(`${add} && ${add} && edgewood models alias web@1 production`))).code).toBe(0);
     agent = shell('edgewood agent --interval 1s', join(home, 'state', 'one'));
     await said(agent, /agent\.started/);
   });
@@ -150,6 +165,7 @@ function shell(line: string, stateDir = join(home, 'state', 'one')): ChildProces
     PATH: `${join(home, 'bin')}:/usr/bin:/bin`,
     EDGEWOOD_STATE_DIR: stateDir,
     EDGEWOOD_CONFIG: '',
+    EDGEWOOD_REGISTRY: join(home, 'state', 'registry'),
     COLUMNS: '100',
   };
   const child = spawn('/bin/sh', ['-c', line], {

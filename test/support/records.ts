@@ -23,12 +23,19 @@ export const ASSESSMENT: Assessment = {
   injected: { spike: { faults: 4, caught: 3, recall: 0.75 } },
 };
 
+let made: Model | null = null;
+/** Fitted once: these tests are about keeping models, not about making them. */
+function tiny(): Model {
+  made ??= tinyIsolationForest();
+  return made;
+}
+
 /** A model as version `version` of `name`, and a record that agrees with it. */
 export function registrable(
   name: string,
   version: number,
   createdAt: string,
-  model: Model = tinyIsolationForest(),
+  model: Model = tiny(),
   changes: Partial<ModelRecord> = {},
 ): { bytes: Buffer; record: ModelRecord } {
   const provenance = { ...model.provenance, name, version: String(version) };

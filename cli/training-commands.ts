@@ -1,0 +1,101 @@
+import { type Command, command } from './command.ts';
+import { MODEL_DESCRIBED, registryOption } from './model-options.ts';
+
+/** From recorded data to a model that can be trusted. */
+export const TRAINING: readonly Command[] = [
+  command({
+    command: 'validate <files..>',
+    readsStandardInput: true,
+    describe: 'Check recorded data before a model learns from it: exit code 1 where it must not',
+    builder: (yargs) =>
+      yargs
+        .positional('files', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: 'CSV with a column timestamp, .gz too; -: standard input',
+        })
+        .option('schema', {
+          type: 'string',
+          describe: 'Columns and ranges (YAML), instead of cpu, memory, network',
+        })
+        .option('max-violations', {
+          type: 'number',
+          default: 5,
+          describe: 'Percent of the rows that may break a rule',
+        })
+        .option('report', { type: 'string', describe: 'Write the report there (JSON)' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example('$0 validate week.csv.gz', 'Types, ranges, gaps, outliers'),
+    load: () => import('./commands/validate.ts'),
+  }),
+  command({
+    command: 'train <files..>',
+    readsStandardInput: true,
+    describe: 'From recorded data to a registered model: compare, fit, calibrate, test',
+    builder: (yargs) =>
+      registryOption(yargs)
+        .positional('files', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: "CSV, .gz too, one a host; -: standard input; an agent's edgewood.db",
+        })
+        .option('name', { type: 'string', demandOption: true, describe: 'Name of the model' })
+        .option('features', { type: 'string', describe: 'Columns to learn from, e.g. cpu,memory,network' })
+        .option('detector', {
+          type: 'string',
+          default: 'auto',
+          describe: 'metric-forests, isolation-forest, or auto: the better one',
+        })
+        .option('budget', { type: 'string', default: '1/day', describe: 'Alarms that a host may cost' })
+        .option('contamination', {
+          type: 'number',
+          describe: 'Share of the rows to flag (0.01), in place of the budget',
+        })
+        .option('grid', {
+          type: 'string',
+          describe:
+            'What to compare (YAML): detector, trees, rowsPerTree, windows, budgetPerDay, contamination',
+        })
+        .option('split', {
+          type: 'string',
+          default: '70/15/15',
+          describe: 'Train, validation, test, by time',
+        })
+        .option('seed', { type: 'number', default: 1, describe: 'Same data, same seed: same bytes' })
+        .option('schema', { type: 'string', describe: 'Columns and ranges (YAML), as for validate' })
+        .option('max-violations', {
+          type: 'number',
+          default: 5,
+          describe: 'Percent of the rows that may break a rule',
+        })
+        .option('alias', { type: 'string', describe: 'Give the new version this alias, e.g. staging' })
+        .option('description', { type: 'string', describe: 'What it is for: in the model card' })
+        .option('why', { type: 'string', describe: 'For the audit log' })
+        .option('out', { type: 'string', describe: 'Write the model file there, too' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example('$0 train week.csv.gz --name web', 'Compare the recipes, register the best as web@1'),
+    load: () => import('./commands/train.ts'),
+  }),
+  command({
+    command: 'score <model> <file>',
+    describe: 'What a model says of recorded data: timestamp, score, anomaly, as CSV',
+    builder: (yargs) =>
+      registryOption(yargs)
+        .positional('model', { type: 'string', demandOption: true, describe: MODEL_DESCRIBED })
+        .positional('file', {
+          type: 'string',
+          demandOption: true,
+          describe: 'CSV with a column timestamp, .gz too',
+        })
+        .option('explain', {
+          type: 'boolean',
+          default: false,
+          describe: 'Contributions of the metrics, too: with base_value they add up to the score',
+        })
+        .option('out', { type: 'string', describe: 'Write there instead of to stdout' })
+        .example('$0 score current.edgewood week.csv.gz --explain', 'Row by row'),
+    load: () => import('./commands/score.ts'),
+  }),
+];
