@@ -75,7 +75,7 @@ export const TRAINING: readonly Command[] = [
         .option('why', { type: 'string', describe: 'For the audit log' })
         .option('out', { type: 'string', describe: 'Write the model file there, too' })
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
-        .example('$0 train week.csv.gz --name web', 'Compare the recipes, register the best as web@1'),
+        .example('$0 train week.csv.gz --name db', 'Compare the recipes, register the best as db@1'),
     load: () => import('./commands/train.ts'),
   }),
   command({
