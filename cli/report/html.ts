@@ -1,0 +1,2 @@
+import type { EvaluationReport } from './document.ts';
+export const renderHtml = (_: EvaluationReport): string => '';
