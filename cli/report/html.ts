@@ -75,12 +75,9 @@ function verdicts({ against, evaluation, gate }: EvaluationReport): string {
     const { outcome, verdict, level } = evaluation.comparison;
     const kind =
       outcome === 'better' ? 'good' : outcome === 'worse' ? 'bad' : /some/.test(outcome) ? 'mixed' : 'same';
-    const words = outcome.charAt(0).toUpperCase() + outcome.slice(1);
+    const words = verdict.charAt(0).toUpperCase() + verdict.slice(1);
     out.push(
-      `<div class="verdict ${kind}" id="verdict"><b>${escaped(words)}</b> than ${escaped(against.shown)}: ${escaped(verdict)} (paired ${level * 100} % intervals on the same rows).</div>`.replace(
-        '</b> than',
-        outcome === 'better' || outcome === 'worse' ? '</b> than' : '</b> against',
-      ),
+      `<div class="verdict ${kind}" id="verdict"><b>${escaped(words)}</b> against ${escaped(against.shown)} (paired ${level * 100} % intervals on the same rows).</div>`,
     );
   }
   if (gate !== null) {

@@ -4,7 +4,7 @@ import type { DriftFigures } from '../../models/evaluation/portrait.ts';
 import { brief } from '../table.ts';
 import { axes, escaped, figure, px, svg } from './svg.ts';
 
-const SIZE = 230;
+const SIZE = 224;
 const PLOTS_MAX = 12;
 const AREA = { left: 56, right: SIZE - 10, top: 24, bottom: SIZE - 42 };
 
@@ -17,20 +17,23 @@ export function drift(all: readonly DriftFigures[]): string {
   return figure(
     'plot-drift',
     'Drift of the test rows from the training rows',
-    `33 quantiles of each, the largest distance first. D is the Kolmogorov-Smirnov distance at those quantiles; the D of all rows is larger by at most 1/32.${left > 0 ? ` ${left} with less are left out.` : ''}`,
+    `The quantiles 1/32 to 31/32 of each, the largest distance first: on the line, nothing has moved. D is the Kolmogorov-Smirnov distance at the 33 quantiles that the model keeps; the D of all rows is larger by at most 1/32.${left > 0 ? ` ${left} with less are left out.` : ''}`,
     `<div class="tiles">${known.slice(0, PLOTS_MAX).map(tile).join('')}</div>`,
   );
 }
 
 function tile({ name, unit, distance, trained, tested }: DriftFigures): string {
   if (trained === null || tested === null) return '';
-  const values = [...trained, ...tested];
+  // The extremes are single rows: they would push all else into a corner.
+  const inner = (quantiles: readonly number[]): readonly number[] => quantiles.slice(1, -1);
+  const values = [...inner(trained), ...inner(tested)];
   const low = Math.min(...values);
   const high = Math.max(...values, low + 1e-9);
   const x = scaleLinear([low, high], [AREA.left, AREA.right]);
   const y = scaleLinear([low, high], [AREA.bottom, AREA.top]);
-  const dots = trained
-    .map((q, i) => `<circle class="mark dot" cx="${px(x(q))}" cy="${px(y(tested[i] as number))}" r="2.6"/>`)
+  const others = inner(tested);
+  const dots = inner(trained)
+    .map((q, i) => `<circle class="mark dot" cx="${px(x(q))}" cy="${px(y(others[i] as number))}" r="2.6"/>`)
     .join('');
   const shown = [...printable(name)].length > 18 ? `${[...printable(name)].slice(0, 17).join('')}…` : name;
   const ticks = x.ticks(3);
