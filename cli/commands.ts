@@ -283,7 +283,8 @@ export const COMMANDS: readonly Command[] = [
           type: 'string',
           array: true,
           demandOption: true,
-          describe: 'CSV with a column timestamp and, where known, label (0 or 1); .gz too; -: standard input',
+          describe:
+            'CSV with a column timestamp and, where known, label (0 or 1); .gz too; -: standard input',
         })
         .option('against', {
           type: 'string',
@@ -303,7 +304,10 @@ export const COMMANDS: readonly Command[] = [
         })
         .option('seed', { type: 'number', default: 1, describe: 'For what is drawn at random' })
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
-        .example('$0 evaluate current.edgewood week.csv.gz --html report.html', 'Figures, and a page of plots'),
+        .example(
+          '$0 evaluate current.edgewood week.csv.gz --html report.html',
+          'Figures, and a page of plots',
+        ),
     load: () => import('./commands/evaluate.ts'),
   }),
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
