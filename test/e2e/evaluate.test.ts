@@ -1,11 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeModel } from '../../models/artifact.ts';
 import { smallModel, smallRecording } from '../support/evaluated.ts';
 import { hasExecutable, runExecutable } from '../support/executable.ts';
 import { recordingCsv } from '../support/recording.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
 
 const run = async (...args: string[]): Promise<{ code: number | string; out: string; err: string }> => {
   const it = runExecutable(['evaluate', ...args]);
@@ -13,7 +13,7 @@ const run = async (...args: string[]): Promise<{ code: number | string; out: str
 };
 
 describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
-  const directory = temporaryDirectory();
+  const directory = mkdtempSync(join(tmpdir(), 'edgewood-evaluate-'));
   const at = (name: string): string => join(directory, name);
   const [model, other, file, gate] = ['a.edgewood', 'b.edgewood', 'test.csv', 'gate.yaml'].map(at) as [
     string,
@@ -27,6 +27,8 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
     writeFileSync(other, encodeModel(smallModel('isolation-forest')));
     writeFileSync(file, recordingCsv(smallRecording(true)));
   });
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   test('one JSON document; a gate that is met', async () => {
     writeFileSync(gate, 'minimum: { eventRecall: 0.9 }\nmaximum: { modelBytes: 1000000 }\n');

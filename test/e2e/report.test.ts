@@ -1,4 +1,5 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
@@ -7,7 +8,6 @@ import { encodeModel } from '../../models/artifact.ts';
 import { smallModel, smallRecording } from '../support/evaluated.ts';
 import { hasExecutable, runExecutable } from '../support/executable.ts';
 import { recordingCsv } from '../support/recording.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const inCi = process.env['CI'] === 'true';
@@ -53,9 +53,9 @@ interface Look {
 describe.skipIf(!hasExecutable || !(existsSync(CHROMIUM) || inCi))('the report in a browser', () => {
   let browser: Browser;
   let address = '';
+  const directory = mkdtempSync(join(tmpdir(), 'edgewood-report-'));
 
   beforeAll(async () => {
-    const directory = temporaryDirectory();
     const at = (name: string): string => join(directory, name);
     writeFileSync(at('a.edgewood'), encodeModel(smallModel('metric-forests')));
     writeFileSync(at('b.edgewood'), encodeModel(smallModel('isolation-forest')));
@@ -69,6 +69,7 @@ describe.skipIf(!hasExecutable || !(existsSync(CHROMIUM) || inCi))('the report i
 
   afterAll(async () => {
     await browser?.close();
+    rmSync(directory, { recursive: true, force: true });
   });
 
   test.each(['light', 'dark'] as const)(
@@ -88,7 +89,7 @@ describe.skipIf(!hasExecutable || !(existsSync(CHROMIUM) || inCi))('the report i
       }
       expect(look.background).toBe(colorScheme === 'dark' ? 'rgb(17, 21, 26)' : 'rgb(255, 255, 255)');
       expect(look.overflow).toBeLessThanOrEqual(0);
-      expect(await page.locator('#verdict').innerText()).toMatch(/against .*b\.edgewood/);
+      expect(await page.locator('#verdict').textContent()).toMatch(/against .*b\.edgewood/);
       expect([requests, complaints]).toEqual([[address], []]);
       await page.close();
     },
