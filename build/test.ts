@@ -23,6 +23,7 @@ const SERVERS = {
   systemd: 'systemd-analyze',
   lintian: 'lintian',
   prometheus: 'promtool',
+  chromium: '/usr/bin/chromium',
   'qemu-user-static': 'qemu-aarch64-static',
   'libc6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libc.so.6',
   'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',

@@ -98,4 +98,42 @@ export const TRAINING: readonly Command[] = [
         .example('$0 score current.edgewood week.csv.gz --explain', 'Row by row'),
     load: () => import('./commands/score.ts'),
   }),
+  command({
+    command: 'evaluate <model> <files..>',
+    readsStandardInput: true,
+    describe: 'What a model is worth on data that it did not learn from; exit code 1 where a gate fails',
+    builder: (yargs) =>
+      registryOption(yargs)
+        .positional('model', { type: 'string', demandOption: true, describe: MODEL_DESCRIBED })
+        .positional('files', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe:
+            'CSV with a column timestamp and, where known, label (0 or 1); .gz too; -: standard input',
+        })
+        .option('against', {
+          type: 'string',
+          describe: 'Another model (e.g. web@production), judged by the same rows: is this one better?',
+        })
+        .option('gate', { type: 'string', describe: 'Conditions to be met (YAML, docs/EVALUATION.md)' })
+        .option('html', { type: 'string', describe: 'Write a report with plots there: one file' })
+        .option('robustness', {
+          type: 'boolean',
+          default: true,
+          describe: 'Noise, missing values, outliers, shifts, clock jumps (--no-robustness: leave them out)',
+        })
+        .option('max-violations', {
+          type: 'number',
+          default: 5,
+          describe: 'Percent of the rows that may break a rule',
+        })
+        .option('seed', { type: 'number', default: 1, describe: 'For what is drawn at random' })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example(
+          '$0 evaluate current.edgewood week.csv.gz --html report.html',
+          'Figures, and a page of plots',
+        ),
+    load: () => import('./commands/evaluate.ts'),
+  }),
 ];

@@ -1,21 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
 import { parseRatePerDay } from '../../agent/units.ts';
 import type { DetectorKind } from '../../core/model.ts';
 import { requiring } from '../../models/data/data-schema.ts';
 import { DataError } from '../../models/data/table.ts';
 import { checkAlias, checkName } from '../../models/registry/names.ts';
-import {
-  type Candidate,
-  candidatesOf,
-  defaultGrid,
-  type Grid,
-  gridOf,
-} from '../../models/training/candidates.ts';
+import { type Candidate, candidatesOf, defaultGrid, gridOf } from '../../models/training/candidates.ts';
 import type { Split } from '../../models/training/parts.ts';
 import { toRecord } from '../../models/training/record.ts';
 import { train } from '../../models/training/training.ts';
 import { Exit, UserError } from '../errors.ts';
+import { readYaml, writeOutput } from '../files.ts';
 import { Progress } from '../progress.ts';
 import { openRegistry, registryDirectory } from '../registry.ts';
 import { readInputs } from '../training/inputs.ts';
@@ -97,7 +90,7 @@ export async function run(args: TrainOptions): Promise<number> {
       });
       if (args.alias !== undefined)
         registry.setAlias(args.name, args.alias, record.version, { why: args.why ?? null });
-      if (args.out !== undefined) writeArtifact(args.out, artifact);
+      if (args.out !== undefined) writeOutput(args.out, artifact);
       process.stdout.write(args.json ? `${JSON.stringify(record)}\n` : trainingPage(record, useColour()));
       return Exit.done;
     } finally {
@@ -147,17 +140,7 @@ function candidatesFor(args: TrainOptions): Candidate[] {
     throw new UserError('--contamination: expected a share above 0, up to 0.5');
   }
   const base = defaultGrid(detectors, budget, contamination);
-  return candidatesOf(args.grid === undefined ? base : readGrid(args.grid, base));
-}
-
-function readGrid(path: string, base: Grid): Grid {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UserError(`${path}: ${(error as Error).message.split('\n')[0]}`);
-  }
-  return gridOf(document, path, base);
+  return candidatesOf(args.grid === undefined ? base : gridOf(readYaml(args.grid), args.grid, base));
 }
 
 /** `70/15/15`: percent, or any three numbers in that proportion. */
@@ -171,14 +154,4 @@ export function parseSplit(text: string): Split {
   }
   const [train = 0, validation = 0, test = 0] = parts.map((part) => part / sum);
   return { train, validation, test };
-}
-
-function writeArtifact(path: string, bytes: Uint8Array): void {
-  try {
-    writeFileSync(path, bytes);
-  } catch (error) {
-    throw new UserError(
-      `${path}: can't be written (${(error as NodeJS.ErrnoException).code}); the model is registered`,
-    );
-  }
 }

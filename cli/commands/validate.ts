@@ -1,5 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
 import { printable } from '../../agent/log.ts';
 import { formatDuration } from '../../core/words.ts';
 import { type DataSchema, dataSchemaOf, HOST_DATA_SCHEMA } from '../../models/data/data-schema.ts';
@@ -7,6 +5,7 @@ import { DataError } from '../../models/data/table.ts';
 import { type ValidationReport, validateFile } from '../../models/data/validation.ts';
 import { paint } from '../alert-view.ts';
 import { Exit, UserError } from '../errors.ts';
+import { readYaml, writeOutput } from '../files.ts';
 import { aligned, bars, brief } from '../table.ts';
 import { useColour } from './status.ts';
 
@@ -33,7 +32,7 @@ export async function run(args: ValidateOptions): Promise<number> {
     const document =
       reports.length === 1 ? reports[0] : { verdict: passed ? 'pass' : 'fail', files: reports };
     if (args.json) process.stdout.write(`${JSON.stringify(document)}\n`);
-    if (args.report !== undefined) writeReport(args.report, document);
+    if (args.report !== undefined) writeOutput(args.report, `${JSON.stringify(document, null, 2)}\n`);
     return passed ? Exit.done : Exit.checkSaysNo;
   } catch (error) {
     throw error instanceof DataError ? new UserError(error.message) : error;
@@ -43,20 +42,7 @@ export async function run(args: ValidateOptions): Promise<number> {
 /** @param path undefined: the schema of a host */
 export function readSchema(path: string | undefined): DataSchema {
   if (path === undefined) return HOST_DATA_SCHEMA;
-  try {
-    return dataSchemaOf(parseYaml(readFileSync(path, 'utf8')), path);
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new UserError(`${path}: ${(error as Error).message.split('\n')[0]}`);
-  }
-}
-
-function writeReport(path: string, document: unknown): void {
-  try {
-    writeFileSync(path, `${JSON.stringify(document, null, 2)}\n`);
-  } catch (error) {
-    throw new UserError(`${path}: can't be written (${(error as NodeJS.ErrnoException).code})`);
-  }
+  return dataSchemaOf(readYaml(path), path);
 }
 
 /** What a person wants to know of a file, the verdict first. */

@@ -21,6 +21,8 @@ export interface Observed {
   readonly scores: Float64Array;
   /** 1 where a trigger or rule stands above its `info` threshold. */
   readonly flags: Uint8Array;
+  /** Value of the strongest trigger or rule over its `info` threshold: an alarm above 1. */
+  readonly levels: Float64Array;
   /** Strongest trigger of a flagged row, by how far it is over. */
   readonly triggers: (TriggerName | null)[];
 }
@@ -43,6 +45,7 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
   const observed: Observed = {
     scores: new Float64Array(judged),
     flags: new Uint8Array(judged),
+    levels: new Float64Array(judged),
     triggers: new Array<TriggerName | null>(judged).fill(null),
   };
   const values = new Float64Array(columns.length);
@@ -51,9 +54,11 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
     for (let i = 0; i < columns.length; i++) values[i] = (columns[i] as Float64Array)[row] as number;
     const score = watcher.warm({ timeMs: timesMs[row] as number, values });
     let strongest = 1;
+    let level = 0;
     let told: TriggerName | null = null;
     for (const reading of watcher.alarm.readings) {
       const over = reading.value / reading.thresholds.info;
+      if (over > level) level = over;
       const stood = standing.has(reading.name);
       if (!(reading.value > reading.thresholds.info)) {
         standing.delete(reading.name);
@@ -69,6 +74,7 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
     }
     if (row < from) continue;
     observed.scores[row - from] = score;
+    observed.levels[row - from] = level;
     observed.flags[row - from] = told === null ? 0 : 1;
     observed.triggers[row - from] = told;
   }

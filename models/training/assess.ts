@@ -166,23 +166,27 @@ const UNLABELLED_FIGURES = {
   events: null,
 } as const;
 
-/** A fault is caught where a notification begins in it that was not there without it. */
-function assessFaults(
+/** One fault and whether the model told it: where a notification begins in it that was not there without it. */
+export interface JudgedFault {
+  readonly host: string;
+  readonly caught: boolean;
+}
+
+/** Same rows, deviations, kind and seed: the same faults, whatever the model. */
+export function judgeFaults(
   model: Model,
   seen: readonly Seen[],
   deviations: ArrayLike<number>,
   kind: FaultKind,
   seed: number,
-): InjectedFigures {
-  let faults = 0;
-  let caught = 0;
-  for (const [i, { part, labels, observed }] of seen.entries()) {
+): JudgedFault[] {
+  return seen.flatMap(({ part, labels, observed }, i) => {
     const { recording, from } = part;
     const rule = notificationRule(recording.intervalMs);
     const judged = recording.columns.map((column) => column.subarray(from));
     const random = new Random(seed * 1000 + i * 10 + FAULT_KINDS.indexOf(kind));
     const injected = injectFaults(judged, deviations, kind, recording.intervalMs, random, labels);
-    if (injected.faults.length === 0) continue;
+    if (injected.faults.length === 0) return [];
     const columns = recording.columns.map((column, m) => {
       const whole = column.slice();
       whole.set(injected.columns[m] as Float64Array, from);
@@ -195,10 +199,21 @@ function assessFaults(
     });
     const clean = new Set(notificationsOf(observed.flags, rule).map(({ first }) => first));
     const told = notificationsOf(flags, rule).filter(({ first }) => !clean.has(first));
-    faults += injected.faults.length;
-    caught += injected.faults.filter(({ first, last }) =>
-      told.some((notification) => notification.first >= first && notification.first <= last),
-    ).length;
-  }
-  return { faults, caught, recall: faults === 0 ? 0 : caught / faults };
+    return injected.faults.map(({ first, last }) => ({
+      host: part.host,
+      caught: told.some((notification) => notification.first >= first && notification.first <= last),
+    }));
+  });
+}
+
+function assessFaults(
+  model: Model,
+  seen: readonly Seen[],
+  deviations: ArrayLike<number>,
+  kind: FaultKind,
+  seed: number,
+): InjectedFigures {
+  const judged = judgeFaults(model, seen, deviations, kind, seed);
+  const caught = judged.filter((fault) => fault.caught).length;
+  return { faults: judged.length, caught, recall: judged.length === 0 ? 0 : caught / judged.length };
 }

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import type { Recording } from '../../models/data/recording.ts';
 import { smallSeries } from './series.ts';
 
 export const RECORDING_START_MS = 1_700_000_000_000;
@@ -15,4 +16,16 @@ export function writeRecording(path: string): string {
   }
   writeFileSync(path, `${lines.join('\n')}\n`);
   return path;
+}
+
+/** As a CSV file, with its labels where it has any. */
+export function recordingCsv({ names, timesMs, columns, labels }: Recording): string {
+  const lines = [`timestamp,${names.join(',')}${labels === null ? '' : ',label'}`];
+  timesMs.forEach((timeMs, row) => {
+    const cells = columns.map((column) => (Number.isNaN(column[row]) ? '' : column[row]));
+    lines.push(
+      [new Date(timeMs).toISOString(), ...cells, ...(labels === null ? [] : [labels[row]])].join(','),
+    );
+  });
+  return `${lines.join('\n')}\n`;
 }

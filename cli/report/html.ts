@@ -1,0 +1,185 @@
+import { formatDuration } from '../../core/words.ts';
+import { type ComparedMeasure, type Difference, MEASURE_WORDS } from '../../models/evaluation/comparison.ts';
+import type { Assessment } from '../../models/training/assess.ts';
+import { brief } from '../table.ts';
+import { contributions, robustness } from './bars.ts';
+import { curves, histogram } from './curves.ts';
+import type { EvaluationReport } from './document.ts';
+import { drift } from './quantiles.ts';
+import { STYLE } from './style.ts';
+import { escaped } from './svg.ts';
+import { ASSESSMENT_ROWS, differenceWords, ROBUSTNESS_HEADS, robustnessCells } from './text.ts';
+import { timelines } from './timeline.ts';
+
+/** The browser fetches nothing and runs nothing, whatever a name in the data tries. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/** One self-contained page; the same report gives the same bytes. */
+export function renderHtml(report: EvaluationReport): string {
+  const { model, against, evaluation } = report;
+  const { provenance, detector, schema } = model.model;
+  const title = `Evaluation of ${model.shown}`;
+  const span = (fromMs: number, toMs: number): string =>
+    `${new Date(fromMs).toISOString().slice(0, 16)} to ${new Date(toMs).toISOString().slice(0, 16)}`;
+  const trained = `${provenance.rows} rows, ${span(provenance.trainedFromMs, provenance.trainedToMs)}`;
+  const files = evaluation.files.map(
+    ({ host, metrics, fromMs, toMs, intervalMs }) =>
+      `${host} (${metrics.rows} rows, ${span(fromMs, toMs)}, every ${formatDuration(intervalMs)})`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escaped(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<header>
+<h1>${escaped(title)}</h1>
+<p class="sub">${escaped(`${provenance.name}${provenance.version === '' ? '' : ` ${provenance.version}`}, ${detector}, sha256 ${model.sha256.slice(0, 16)}, trained on ${trained}`)}</p>
+<p class="sub">${escaped(`Judged by ${files.join('; ')}`)}</p>
+${verdicts(report)}
+${cards(report)}
+${evaluation.notes.map((note) => `<p class="note">Note: ${escaped(note)}</p>`).join('\n')}
+</header>
+<main>
+${differenceTable(report)}
+<h2>What it finds</h2>
+<div class="pair">${curves(evaluation.seen, evaluation.otherSeen)}</div>
+${timelines(evaluation.seen)}
+${histogram(evaluation.seen)}
+${contributions(
+  evaluation.contributions,
+  schema.map(({ name }) => name),
+  detector,
+)}
+<h2>How far it can be relied upon</h2>
+${evaluation.robustness.length > 0 ? `${robustness(evaluation.robustness)}${table(ROBUSTNESS_HEADS, evaluation.robustness.map(robustnessCells))}` : ''}
+${drift(evaluation.drift)}
+<h2>All figures</h2>
+${figuresTable(report)}
+${latencyTable(report)}
+</main>
+<footer><p class="sub">${escaped(`edgewood, seed ${report.seed}${against === null ? '' : `; compared with ${against.shown}, sha256 ${against.sha256.slice(0, 16)}`}. Definitions: docs/EVALUATION.md.`)}</p></footer>
+</body>
+</html>
+`;
+}
+
+function verdicts({ against, evaluation, gate }: EvaluationReport): string {
+  const out: string[] = [];
+  if (against !== null && evaluation.comparison !== null) {
+    const { outcome, verdict, level } = evaluation.comparison;
+    const kind =
+      outcome === 'better' ? 'good' : outcome === 'worse' ? 'bad' : /some/.test(outcome) ? 'mixed' : 'same';
+    const words = verdict.charAt(0).toUpperCase() + verdict.slice(1);
+    out.push(
+      `<div class="verdict ${kind}" id="verdict"><b>${escaped(words)}</b> against ${escaped(against.shown)} (paired ${level * 100} % intervals on the same rows).</div>`,
+    );
+  }
+  if (gate !== null) {
+    const failed = gate.conditions.filter(({ met }) => !met);
+    const items = failed
+      .map(
+        ({ condition, bound, found, detail }) =>
+          `<li>${escaped(`${condition}: ${found === null ? detail : `${brief(found)}, ${detail} ${bound}`}`)}</li>`,
+      )
+      .join('');
+    out.push(
+      gate.passed
+        ? `<div class="verdict good" id="gate"><b>Gate passed</b>: ${gate.conditions.length} of ${gate.conditions.length} conditions met.</div>`
+        : `<div class="verdict bad" id="gate"><b>Gate failed</b>: ${failed.length} of ${gate.conditions.length} conditions not met.<ul>${items}</ul></div>`,
+    );
+  }
+  return out.join('\n');
+}
+
+function cards({ model, evaluation }: EvaluationReport): string {
+  const { metrics, latency, comparison } = evaluation;
+  const of = (measure: ComparedMeasure): Difference | undefined =>
+    comparison?.differences.find((one) => one.measure === measure);
+  const headline: readonly (readonly [string, string, ComparedMeasure | null])[] =
+    metrics.averagePrecision === null
+      ? [
+          ['alarms a day', brief(metrics.alarmsPerDay), 'alarmsPerDay'],
+          ['injected spikes told', recallOf(metrics, 'spike'), null],
+          ['injected level shifts told', recallOf(metrics, 'levelShift'), null],
+        ]
+      : [
+          ['AUC-PR', brief(metrics.averagePrecision), 'averagePrecision'],
+          ['ROC-AUC', brief(metrics.rocAuc), 'rocAuc'],
+          ['event F1', brief(metrics.events?.f1 ?? null), 'eventF1'],
+          ['false alarms a day', brief(metrics.falseAlarmsPerDay), 'falseAlarmsPerDay'],
+        ];
+  const rest: typeof headline = [
+    ['score, 99th percentile', `${brief(latency.score.p99Us)} µs`, null],
+    ['model', `${brief(model.bytes.byteLength / 1000)} kB`, null],
+  ];
+  const card = ([name, value, measure]: (typeof headline)[number]): string => {
+    const difference = measure === null ? undefined : of(measure);
+    const kind =
+      difference?.outcome === 'better' || difference?.outcome === 'worse' ? difference.outcome : '';
+    const against =
+      difference === undefined
+        ? ''
+        : `<small>other ${escaped(brief(difference.other))}</small><small class="${kind}">${escaped(differenceWords(difference))}</small>`;
+    return `<div class="card"><span>${escaped(name)}</span><b>${escaped(value)}</b>${against}</div>`;
+  };
+  return `<div class="cards">${[...headline, ...rest].map(card).join('')}</div>`;
+}
+
+function recallOf({ injected }: Assessment, kind: 'spike' | 'levelShift'): string {
+  const figures = injected[kind];
+  return figures === undefined || figures.faults === 0 ? '–' : `${figures.caught} of ${figures.faults}`;
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const head = heads.map((text) => `<th>${escaped(text)}</th>`).join('');
+  const body = rows.map((cells) => `<tr>${cells.map(cell).join('')}</tr>`).join('');
+  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+const cell = (text: string): string =>
+  `<td${text === 'better' || text === 'worse' ? ` class="${text}"` : ''}>${escaped(text)}</td>`;
+
+function differenceTable({ evaluation: { comparison } }: EvaluationReport): string {
+  if (comparison === null) return '';
+  const { differences, level, draws } = comparison;
+  return `<h2>Against the other model</h2>${table(
+    ['measure', 'this', 'other', 'difference', `${level * 100} % from`, 'to', ''],
+    differences.map((one) => [
+      MEASURE_WORDS[one.measure],
+      ...[one.value, one.other, one.difference, one.low, one.high].map(brief),
+      one.outcome,
+    ]),
+  )}<p class="note">Intervals: ${draws} draws of blocks of up to a day, the same for both models.</p>`;
+}
+
+function figuresTable({ against, evaluation }: EvaluationReport): string {
+  const { metrics, files, otherMetrics } = evaluation;
+  const columns: (readonly [string, Assessment])[] = [['all files', metrics]];
+  if (files.length > 1) columns.push(...files.map((file) => [file.host, file.metrics] as const));
+  if (against !== null && otherMetrics !== null) columns.push([`other: ${against.shown}`, otherMetrics]);
+  return table(
+    ['', ...columns.map(([name]) => name)],
+    ASSESSMENT_ROWS.map(([name, of]) => [name, ...columns.map(([, figures]) => of(figures))]),
+  );
+}
+
+function latencyTable({ evaluation: { latency } }: EvaluationReport): string {
+  const { score, explained } = latency;
+  return `<h2>Latency, µs a row</h2>${table(
+    ['', 'p50', 'p95', 'p99', 'rows'],
+    [
+      ['score', ...[score.p50Us, score.p95Us, score.p99Us].map(brief), String(score.rows)],
+      [
+        'with explanation',
+        ...[explained.p50Us, explained.p95Us, explained.p99Us].map(brief),
+        String(explained.rows),
+      ],
+    ],
+  )}`;
+}

@@ -1,0 +1,191 @@
+import { FAULT_KINDS } from '../../core/evaluation/faults.ts';
+import type { Model } from '../../core/model.ts';
+import type { Recording } from '../data/recording.ts';
+import { DataError } from '../data/table.ts';
+import { type Assessment, assess, type Seen, see } from '../training/assess.ts';
+import { scalerOf } from '../training/parts.ts';
+import { type Comparison, compareModels } from './comparison.ts';
+import { type Latency, measureLatency } from './latency.ts';
+import {
+  columnsByWeight,
+  type DriftFigures,
+  type MeanContributions,
+  meanContributions,
+  measureDrift,
+} from './portrait.ts';
+import { type DisturbedFigures, measureRobustness } from './robustness.ts';
+
+const LEAST_ROWS = 100;
+
+export interface EvaluationRequest {
+  readonly model: Model;
+  readonly against: Model | null;
+  readonly recordings: readonly Recording[];
+  readonly seed: number;
+  readonly robustness: boolean;
+  readonly onProgress?: (done: number, total: number, what: string) => void;
+}
+
+export interface FileAssessment {
+  readonly host: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly intervalMs: number;
+  readonly metrics: Assessment;
+}
+
+export interface Evaluation {
+  /** All files together. */
+  readonly metrics: Assessment;
+  readonly files: readonly FileAssessment[];
+  readonly robustness: readonly DisturbedFigures[];
+  readonly latency: Latency;
+  readonly comparison: Comparison | null;
+  readonly otherMetrics: Assessment | null;
+  readonly contributions: readonly MeanContributions[];
+  readonly drift: readonly DriftFigures[];
+  readonly notes: readonly string[];
+  /** What plots are made of. */
+  readonly seen: readonly Seen[];
+  readonly otherSeen: readonly Seen[] | null;
+}
+
+/**
+ * What a model is worth on recorded rows, every one of which is judged: none of them may have been learned from.
+ * Deterministic for a seed, but for the latencies.
+ * @param nowUs wall time in microseconds
+ * @throws DataError where the files can't be judged by the model
+ */
+export function evaluate(request: EvaluationRequest, nowUs: () => number): Evaluation {
+  const { model, against, seed } = request;
+  const { recordings, notes } = alike(request);
+  const deviations = scalerOf(normalColumns(recordings)).map(({ std }) => std);
+  const options = { seed, faults: FAULT_KINDS, vus: true };
+  const step = (done: number, what: string): void => request.onProgress?.(done, 100, what);
+  const lookAt = (looking: Model): Seen[] =>
+    recordings.map((recording) => see(looking, { host: recording.host, recording, from: 0 }));
+
+  step(0, 'score');
+  const seen = lookAt(model);
+  step(5, 'test metrics');
+  const metrics = assess(model, seen, deviations, options);
+  const files = seen.map((one) =>
+    fileAssessment(model, one, deviations, seed, seen.length === 1 ? metrics : null),
+  );
+  step(20, 'contributions');
+  const contributions = meanContributions(model, seen);
+  let comparison: Comparison | null = null;
+  let otherMetrics: Assessment | null = null;
+  let otherSeen: Seen[] | null = null;
+  if (against !== null) {
+    step(25, 'the other model');
+    otherSeen = lookAt(against);
+    otherMetrics = assess(against, otherSeen, deviations, options);
+    step(35, 'intervals');
+    comparison = compareModels({ model, seen }, { model: against, seen: otherSeen }, deviations, seed);
+    notes.push(...comparison.notes);
+  }
+  step(40, 'latency');
+  const latency = measureLatency(model, recordings[0] as Recording, nowUs);
+  const robustness = request.robustness
+    ? measureRobustness(model, recordings, {
+        seed,
+        deviations,
+        byWeight: columnsByWeight(model, recordings[0]?.names ?? [], contributions),
+        onProgress: (done, total, what) => step(45 + (55 * done) / total, what),
+      })
+    : [];
+  step(100, 'done');
+  const broken = robustness.reduce((sum, { nonFiniteScores }) => sum + nonFiniteScores, 0);
+  if (broken > 0) notes.push(`${broken} scores of disturbed rows are not finite: the detector is broken`);
+  return {
+    metrics,
+    files,
+    robustness,
+    latency,
+    comparison,
+    otherMetrics,
+    contributions,
+    drift: measureDrift(model, seen),
+    notes,
+    seen,
+    otherSeen,
+  };
+}
+
+function fileAssessment(
+  model: Model,
+  seen: Seen,
+  deviations: ArrayLike<number>,
+  seed: number,
+  known: Assessment | null,
+): FileAssessment {
+  const { host, timesMs, intervalMs } = seen.part.recording;
+  return {
+    host,
+    fromMs: timesMs[0] as number,
+    toMs: timesMs.at(-1) as number,
+    intervalMs,
+    metrics: known ?? assess(model, [seen], deviations, { seed, faults: FAULT_KINDS, vus: true }),
+  };
+}
+
+/** All recordings with the same columns, in the same order: those that either model knows. */
+function alike({ model, against, recordings }: EvaluationRequest): {
+  recordings: Recording[];
+  notes: string[];
+} {
+  const notes: string[] = [];
+  const wanted = [...new Set([model, against].flatMap((one) => one?.schema.map(({ name }) => name) ?? []))];
+  const { intervalMs: learned, trainedFromMs, trainedToMs } = model.provenance;
+  const out = recordings.map((recording) => {
+    const { host, names, timesMs, columns, intervalMs } = recording;
+    if (timesMs.length < LEAST_ROWS) {
+      throw new DataError(
+        `${host}: ${timesMs.length} rows, at least ${LEAST_ROWS} are needed to judge a model.`,
+      );
+    }
+    const missing = model.schema.filter(({ name }) => !names.includes(name)).map(({ name }) => name);
+    if (missing.length === model.schema.length) {
+      throw new DataError(`${host} has none of the model's metrics (${missing.join(', ')}).`);
+    }
+    if (missing.length > 0) notes.push(`${host} lacks ${missing.join(', ')}: judged as missing`);
+    if (Math.abs(intervalMs - learned) > 0.1 * learned) {
+      notes.push(
+        `${host} was recorded every ${intervalMs} ms, the model learned from rows every ${learned} ms: its windows and thresholds are for other times`,
+      );
+    }
+    if ((timesMs[0] as number) <= trainedToMs && (timesMs.at(-1) as number) >= trainedFromMs) {
+      notes.push(
+        `${host} overlaps the time that the model learned from: figures are too good where it is the same data`,
+      );
+    }
+    const absent = new Float64Array(timesMs.length).fill(Number.NaN);
+    return {
+      ...recording,
+      names: wanted,
+      columns: wanted.map((name) => columns[names.indexOf(name)] ?? absent),
+    };
+  });
+  const read = out.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
+  const used = out.reduce((sum, { timesMs }) => sum + timesMs.length, 0);
+  if (used < read) notes.push(`of ${read} rows ${used} were judged, in whole stretches over all of the time`);
+  return { recordings: out, notes };
+}
+
+/** What is labelled as anomalous says nothing about a metric's usual deviation. */
+function normalColumns(recordings: readonly Recording[]): Float64Array[] {
+  const rows = recordings.reduce((sum, { timesMs }) => sum + timesMs.length, 0);
+  const columns = (recordings[0]?.names ?? []).map(() => new Float64Array(rows));
+  let at = 0;
+  for (const recording of recordings) {
+    columns.forEach((column, i) => {
+      column.set(recording.columns[i] as Float64Array, at);
+      recording.labels?.forEach((label, row) => {
+        if (label === 1) column[at + row] = Number.NaN;
+      });
+    });
+    at += recording.timesMs.length;
+  }
+  return columns;
+}
