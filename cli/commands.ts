@@ -272,6 +272,25 @@ export const COMMANDS: readonly Command[] = [
         .example('$0 score current.edgewood week.csv.gz --explain', 'Row by row'),
     load: () => import('./commands/score.ts'),
   }),
+  group('models', 'The model registry', 'sync --mlflow http://mlflow:5000', [
+    command({
+      command: 'sync',
+      describe: 'Send the trainings to MLflow that could not be sent before',
+      builder: (yargs) =>
+        yargs
+          .option('mlflow', {
+            type: 'string',
+            describe: 'Tracking server (MLFLOW_TRACKING_URI); credentials: MLFLOW_TRACKING_…',
+          })
+          .option('registry', {
+            type: 'string',
+            describe: 'Model registry (EDGEWOOD_REGISTRY); by default in ~/.local/share/edgewood',
+          })
+          .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+          .example('$0 models sync --mlflow http://mlflow:5000', 'What waits, and what became of it'),
+      load: () => import('./commands/models-sync.ts'),
+    }),
+  ]),
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),

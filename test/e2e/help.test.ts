@@ -49,6 +49,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'score current.edgewood week.csv.gz --explain': fine(
     /^timestamp,score,anomaly,base_value,contribution_cpu,/,
   ),
+  'models sync --mlflow http://mlflow:5000': fine(/^Nothing waits for MLflow\.$/m),
   'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall': { codes: [2], says: /run it as root/ },
