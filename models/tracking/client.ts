@@ -1,5 +1,16 @@
+import {
+  arrayOf,
+  documentOf,
+  type Json,
+  kindOf,
+  meaning,
+  nextPage,
+  objectOf,
+  strange,
+  textOf,
+} from './answer.ts';
 import { type HttpLimits, type HttpSaid, TrackingHttp } from './http.ts';
-import { MlflowError, saidLine } from './mlflow-error.ts';
+import { isCode, MlflowError, saidLine } from './mlflow-error.ts';
 import type { TrackingServer } from './settings.ts';
 
 export interface Pair {
@@ -33,8 +44,6 @@ const PROXY = '/api/2.0/mlflow-artifacts/artifacts';
 /** Of a tag's search, which has one answer; of a history, which is read page by page. */
 const PAGE = 1000;
 const MOST_PAGES = 1000;
-
-type Json = Readonly<Record<string, unknown>>;
 
 /**
  * MLflow's REST API, version 2.0: one method a call, one request a method (but for pages), no retries: who calls knows
@@ -263,7 +272,7 @@ export class MlflowClient {
   }
 
   #json(answer: HttpSaid): Json {
-    const document = parsed(answer.body);
+    const document = documentOf(answer.body);
     if (answer.status >= 200 && answer.status < 300) {
       if (document !== null) return document;
       throw new MlflowError(
@@ -290,65 +299,6 @@ export class MlflowClient {
       .filter(({ length }) => length >= 4)
       .reduce((left, secret) => left.replaceAll(secret, '***'), text);
   }
-}
-
-function kindOf(status: number): MlflowError['kind'] {
-  if (status === 401 || status === 403) return 'denied';
-  return status === 408 || status === 429 || status >= 500 ? 'busy' : 'refused';
-}
-
-function meaning(status: number): string {
-  if (status === 401)
-    return 'it does not know who we are; check MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD';
-  if (status === 403) return 'who we are may not do that there';
-  if (status === 404) return 'it has no such thing';
-  if (status === 413) return 'too large for it';
-  if (status === 429) return 'it is asked too often';
-  if (status >= 300 && status < 400) return 'it sends elsewhere, which is not followed; name the final URL';
-  if (status >= 500) return 'it has a fault of its own';
-  return 'it does not take what was sent';
-}
-
-export const isCode = (error: unknown, code: string): error is MlflowError =>
-  error instanceof MlflowError && error.code === code;
-
-function parsed(body: string): Json | null {
-  try {
-    const document: unknown = JSON.parse(body);
-    return typeof document === 'object' && document !== null && !Array.isArray(document)
-      ? (document as Json)
-      : null;
-  } catch {
-    return null;
-  }
-}
-
-function nextPage(answer: Json): string | null {
-  const token = answer['next_page_token'];
-  return typeof token === 'string' && token !== '' ? token : null;
-}
-
-const strange = (field: string): MlflowError =>
-  new MlflowError('refused', `the server's answer has no ${field}: is it an MLflow tracking server?`);
-
-function textOf(document: Json, field: string): string {
-  const value = document[field];
-  if (typeof value === 'string' && value !== '') return value;
-  if (typeof value === 'number') return String(value);
-  throw strange(field);
-}
-
-function objectOf(document: Json, field: string): Json {
-  const value = document[field];
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
-  throw strange(field);
-}
-
-/** A list that is empty is left out of an answer (protocol buffers' JSON mapping). */
-function arrayOf(document: Json, field: string): Json[] {
-  const value = document[field] ?? [];
-  if (Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null)) return value;
-  throw strange(field);
 }
 
 function runOf(run: Json): RunInfo {

@@ -38,6 +38,14 @@ export class MlflowError extends Error {
   }
 }
 
+export const isCode = (error: unknown, code: string): error is MlflowError =>
+  error instanceof MlflowError && error.code === code;
+
+/** The run of which a step spoke is no longer there, or was put into the bin. */
+export const isGone = (error: unknown): boolean =>
+  isCode(error, 'RESOURCE_DOES_NOT_EXIST') ||
+  (isCode(error, 'INVALID_PARAMETER_VALUE') && /active/.test(error.message));
+
 /** Settings that can never work: where, what was expected, how to mend it. */
 export class TrackingSettingError extends Error {
   override readonly name = 'TrackingSettingError';

@@ -1,7 +1,7 @@
-import { isCode, type MlflowClient } from './client.ts';
+import type { MlflowClient } from './client.ts';
 import { batchesOf, pairs } from './limits.ts';
 import { isEmpty, missingOf } from './log-once.ts';
-import { MlflowError } from './mlflow-error.ts';
+import { isGone, MlflowError } from './mlflow-error.ts';
 import { RECORD_TAG } from './plan.ts';
 import type { Progress, TrackingQueue, Waiting } from './queue.ts';
 
@@ -130,11 +130,6 @@ export async function send(
     throw error;
   }
 }
-
-/** The run of which a step spoke is no longer there, or was put into the bin. */
-const isGone = (error: unknown): boolean =>
-  isCode(error, 'RESOURCE_DOES_NOT_EXIST') ||
-  (isCode(error, 'INVALID_PARAMETER_VALUE') && /active/.test(error.message));
 
 /** Again while there is hope, with a pause that grows; as long as the server asks for, where that is short. */
 async function patiently<T>(work: () => Promise<T>, options: SendOptions): Promise<T> {
