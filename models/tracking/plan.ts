@@ -50,7 +50,7 @@ export const recordIdOf = ({ name, version, createdAt, sha256 }: ModelRecord): s
     .digest('hex')
     .slice(0, 32);
 
-/** @throws RangeError for aliases that MLflow keeps for itself, or can't have */
+/** Aliases that MLflow can't have (`latest`, `v1`, …) stand in a tag only. */
 export function planOf(
   record: ModelRecord,
   extra: TrackingExtra = {},
@@ -59,7 +59,6 @@ export function planOf(
   const { parameters, data, split, rows, metrics: assessed } = record;
   const endMs = Date.parse(record.createdAt);
   const aliases = extra.aliases ?? [];
-  for (const alias of aliases) checkAlias(alias);
   const recordId = recordIdOf(record);
   const own = {
     [RECORD_TAG]: recordId,
@@ -81,6 +80,7 @@ export function planOf(
         'edgewood.comparedBy': record.comparedBy,
         'edgewood.dataFrom': data.from,
         'edgewood.dataTo': data.to,
+        'edgewood.aliases': aliases.join(','),
         'edgewood.notes': record.notes.join('\n'),
         'mlflow.source.name': 'edgewood train',
         'mlflow.source.type': 'LOCAL',
@@ -149,7 +149,7 @@ export function planOf(
       name: record.name,
       version: record.version,
       description: record.description === null ? null : cut(record.description, TAG_BYTES / 4),
-      aliases,
+      aliases: aliases.filter(isAlias),
       tags: pairs(own),
     },
   };
@@ -199,10 +199,5 @@ function assessment(prefix: string, figures: Assessment | null): Record<string, 
 }
 
 /** MLflow's rules for the name of an alias. */
-function checkAlias(alias: string): void {
-  if (!/^[\w-]{1,255}$/.test(alias) || /^latest$/i.test(alias) || /^v\d+$/i.test(alias)) {
-    throw new RangeError(
-      `"${alias}" can't be an alias in MLflow: letters, digits, _ and -, but neither latest nor v1, v2, …`,
-    );
-  }
-}
+const isAlias = (alias: string): boolean =>
+  /^[\w-]{1,255}$/.test(alias) && !/^latest$/i.test(alias) && !/^v\d+$/i.test(alias);

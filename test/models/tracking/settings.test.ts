@@ -86,6 +86,8 @@ test('whatever names and texts hold, what is sent keeps to the reference', () =>
   );
 });
 
-test.each(['latest', 'v3', 'a b', ''])('alias "%s" is refused', (alias) => {
-  expect(() => planOf(modelRecord(), { aliases: [alias] })).toThrow(RangeError);
+test('an alias that MLflow can not have stands in a tag only', () => {
+  const plan = planOf(modelRecord(), { aliases: ['latest', 'v3', 'a b', 'production'] });
+  expect(plan.model.aliases).toEqual(['production']);
+  expect(plan.tags).toContainEqual({ key: 'edgewood.aliases', value: 'latest,v3,a b,production' });
 });
