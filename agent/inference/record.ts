@@ -17,8 +17,8 @@ const BACKOFF_BASE_MS = 30_000;
 const BACKOFF_CAP_MS = 3_600_000;
 /** Who is refused needs a person. */
 const REFUSED_RETRY_MS = 10 * 60_000;
-/** Latencies of hours that wait: 83 days in 200 KB. */
-const MOST_LATENCIES = 2000;
+/** Latencies of hours that wait: more than samples are kept by default (336), in some 160 KB. */
+const MOST_LATENCIES = 400;
 const STATE = 'mlflow';
 const LATENCIES = 'mlflow.latencies';
 
