@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { type Fields, REFERENCE, type Reference } from './mlflow-reference.ts';
 import { MlflowState, Refusal } from './mlflow-state.ts';
@@ -31,6 +32,7 @@ export interface FakeMlflowOptions {
   /** Called for every request, counted from 1. */
   readonly fault?: (call: string, nth: number) => Fault | null;
   readonly authorization?: string;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
 }
 
 export interface FakeMlflow {
@@ -146,12 +148,14 @@ export async function fakeMlflow(initial: FakeMlflowOptions = {}): Promise<FakeM
     return state.act(call, fields, fake.options.artifacts === 'none' ? 's3://bucket' : 'mlflow-artifacts:');
   };
 
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') faults.push(String(error));
       response.destroy();
     });
-  });
+  };
+  const { tls } = initial;
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
@@ -161,7 +165,7 @@ export async function fakeMlflow(initial: FakeMlflowOptions = {}): Promise<FakeM
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return Object.assign(fake, {
-    url: `http://127.0.0.1:${port}${initial.basePath ?? ''}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}${initial.basePath ?? ''}`,
     state,
     seen,
     faults,
