@@ -5,6 +5,7 @@ import { type AgentConfig, resolveConfig, type Settings } from './config/config.
 import { reload } from './config/reload.ts';
 import { messageOf } from './delivery.ts';
 import type { HttpListener } from './http.ts';
+import type { InferenceRecord } from './inference/record.ts';
 import type { LocalApi } from './local-api.ts';
 import type { Log } from './log.ts';
 import type { Logging } from './logging.ts';
@@ -54,6 +55,7 @@ export interface Parts {
   /** When the loop last really sampled. */
   readonly alive: { sampledMs: number };
   readonly condemned: AbortSignal;
+  readonly inference: InferenceRecord | null;
   readonly context: (config: AgentConfig) => SinkContext;
 }
 
@@ -94,6 +96,7 @@ export function drive(parts: Parts): RunningAgent {
   let stopping: Promise<void> | null = null;
   /** With a damaged store nothing more can be kept or told; what follows is another start. */
   const abandon = async (): Promise<void> => {
+    parts.inference?.close();
     await outward.abandon(STOP_DEADLINE_MS / 4);
     await api.close();
     await parts.http?.close();
@@ -109,7 +112,11 @@ export function drive(parts: Parts): RunningAgent {
     if (failure === 'store') return abandon();
     agent.stop();
     const replayed = source.kind === 'replay';
-    await within(outward.finishSeries(), replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 4);
+    await within(
+      Promise.all([outward.finishSeries(), parts.inference?.finish()]),
+      replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 4,
+    );
+    parts.inference?.close();
     const drainMs = replayed ? REPLAY_DRAIN_MS : STOP_DEADLINE_MS / 2;
     for (const left of await outward.finish(drainMs, STOP_DEADLINE_MS / 4)) {
       log('warning', 'delivery.unfinished', left);

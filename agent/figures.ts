@@ -19,11 +19,23 @@ export class Latency {
   /** Since the start. */
   count = 0;
   sumMs = 0;
+  readonly #windowMs: number;
+
+  /** @param windowMs Infinity: until it is cleared */
+  constructor(windowMs = WINDOW_MS) {
+    this.#windowMs = windowMs;
+  }
+
+  /** As if nothing had been recorded lately. */
+  clear(): void {
+    this.#now.fill(0);
+    this.#before.fill(0);
+  }
 
   /** @param atMs of the monotonic clock */
   record(ms: number, atMs: number): void {
     if (!(ms >= 0)) return;
-    if (!(atMs - this.#begunMs < WINDOW_MS)) this.#turn(atMs);
+    if (!(atMs - this.#begunMs < this.#windowMs)) this.#turn(atMs);
     this.count++;
     this.sumMs += ms;
     const bucket = Math.floor(Math.log2(Math.max(ms, LEAST_MS) / LEAST_MS) * PER_OCTAVE);
@@ -33,7 +45,7 @@ export class Latency {
   #turn(atMs: number): void {
     const [old, now] = [this.#before, this.#now];
     // After a long pause nothing of before is recent.
-    if (atMs - this.#begunMs >= 2 * WINDOW_MS) now.fill(0);
+    if (atMs - this.#begunMs >= 2 * this.#windowMs) now.fill(0);
     this.#before = now;
     this.#now = old.fill(0);
     this.#begunMs = atMs;
@@ -78,13 +90,33 @@ export class Figures {
   };
 
   readonly #monotonicMs: () => number;
+  /** Since somebody last asked. */
+  #since: Readonly<Partial<Record<Stage, Latency>>> = {};
 
   constructor(monotonicMs: () => number) {
     this.#monotonicMs = monotonicMs;
   }
 
   record(stage: Stage, ms: number): void {
-    this.stages[stage].record(ms, this.#monotonicMs());
+    this.#record(stage, ms, this.#monotonicMs());
+  }
+
+  #record(stage: Stage, ms: number, atMs: number): void {
+    this.stages[stage].record(ms, atMs);
+    this.#since[stage]?.record(ms, atMs);
+  }
+
+  /** From now on, beside the rest: what was recorded of these stages between two calls of what it returns. */
+  follow(stages: readonly Stage[]): () => Record<string, Quantiles> {
+    this.#since = Object.fromEntries(stages.map((stage) => [stage, new Latency(Number.POSITIVE_INFINITY)]));
+    return () =>
+      Object.fromEntries(
+        Object.entries(this.#since).map(([stage, latency]) => {
+          const quantiles = latency.quantiles();
+          latency.clear();
+          return [stage, quantiles];
+        }),
+      );
   }
 
   /** Runs it, and records how long it took, however it ends. */
@@ -94,7 +126,7 @@ export class Figures {
       return work();
     } finally {
       const endMs = this.#monotonicMs();
-      this.stages[stage].record(endMs - beganMs, endMs);
+      this.#record(stage, endMs - beganMs, endMs);
     }
   }
 

@@ -25,6 +25,12 @@ export const LOG_EVENTS = {
   'maintenance.ended': 'Alerts again.',
   'memory.notTrimmed': 'Memory could not be given back; harmless.',
   'memory.trimmed': 'Memory was given back to the system.',
+  'mlflow.failed': 'A bug of ours, or a file of credentials that can not be read; it is tried again.',
+  'mlflow.insecure': 'A token or password of mlflow goes over plain http.',
+  'mlflow.recovered': 'The MLflow server takes the figures of this host again.',
+  'mlflow.retry':
+    'The MLflow server did not take the figures of an hour; told once for each reason, tried again with backoff. They are summed up anew from the stored samples.',
+  'mlflow.run': 'The run of this host at the MLflow server: found again, or begun. Fields: experiment, run.',
   'model.activated': 'A model was fitted and watches from now on. Fields: version, digest, rows, time span.',
   'model.fitFailed': 'A fit went wrong; the model before stays.',
   'model.loaded': 'The model from before the restart watches on.',

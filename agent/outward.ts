@@ -24,6 +24,8 @@ const LEAVE_MS = 2000;
 export class Outward {
   readonly #deps: OutwardDependencies;
   #lanes: readonly Lane[];
+  /** Told of each stored sample; must be quick. */
+  follower: { stored(timeMs: number): void } | null = null;
 
   /** @param sinks those there are before any configuration is applied */
   constructor(deps: OutwardDependencies, sinks: readonly Sink[] = []) {
@@ -94,6 +96,7 @@ export class Outward {
 
   sampleStored(timeMs: number): void {
     for (const { series } of this.#lanes) series?.stored(timeMs);
+    this.follower?.stored(timeMs);
   }
 
   telemetry(batch: Telemetry): void {

@@ -20,6 +20,7 @@ import {
   readMachineId,
   writeIdentity,
 } from './identity.ts';
+import type { InferenceRecord } from './inference/record.ts';
 import { LocalApi } from './local-api.ts';
 import type { Log } from './log.ts';
 import { configuredLogging, type Logging, loggingTo } from './logging.ts';
@@ -102,16 +103,17 @@ async function assemble(
     schema: source.schema,
   });
   const figures = new Figures(() => clock.monotonicMs());
+  const setTimer = (callback: () => void, ms: number): (() => void) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  };
   const outward = new Outward({
     delivered: (latencyMs) => figures.record('delivery', latencyMs),
     store,
     clock,
     random: Math.random,
     log,
-    setTimer: (callback: () => void, ms: number) => {
-      const timer = setTimeout(callback, ms);
-      return () => clearTimeout(timer);
-    },
+    setTimer,
     // A replay's past is its present.
     ...(source.kind === 'replay' && {
       backlogPerSecond: UNLIMITED_PER_SECOND,
@@ -119,6 +121,13 @@ async function assemble(
     }),
   });
   await outward.replace(config.sinks, context(config));
+  const inference = await recordAsAsked(config, { hostId, version }, figures, {
+    store,
+    clock,
+    log,
+    setTimer,
+  });
+  outward.follower = inference;
   let agent: Agent | null = null;
   const api = new LocalApi(
     {
@@ -169,10 +178,35 @@ async function assemble(
   const manager = await serviceManager(process.env, log, () => clock.monotonicMs());
   const alive = { sampledMs: clock.monotonicMs() };
   const http = await listenAsAsked(config, agent, figures, alive, log);
-  const parts = { agent, source, store, outward, api, config, logging, manager, http, alive, condemned };
+  const parts = {
+    agent,
+    source,
+    store,
+    outward,
+    api,
+    config,
+    logging,
+    manager,
+    http,
+    alive,
+    condemned,
+    inference,
+  };
   const running = drive({ ...parts, context });
   manager.ready(config.intervalMs);
   return running;
+}
+
+/** Loaded where it is asked for. @throws SinkConfigurationError, TrackingSettingError */
+async function recordAsAsked(
+  { mlflow, hostName, site, labels }: AgentConfig,
+  host: { readonly hostId: string; readonly version: string },
+  figures: Figures,
+  deps: Parameters<typeof import('./inference/start.ts')['startInferenceRecord']>[3],
+): Promise<InferenceRecord | null> {
+  if (mlflow === null) return null;
+  const { startInferenceRecord } = await import('./inference/start.ts');
+  return startInferenceRecord(mlflow, { ...host, hostName, site, labels }, figures, deps);
 }
 
 /** Loaded where it is asked for. A port that is taken must not keep the host from being watched. */

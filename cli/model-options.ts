@@ -9,3 +9,8 @@ export const registryOption = <T>(yargs: Argv<T>) =>
 
 /** Where a command takes a model. */
 export const MODEL_DESCRIBED = 'Model file, or name@version or name@alias of the registry';
+
+export const MLFLOW = {
+  type: 'string',
+  describe: 'Tracking server (MLFLOW_TRACKING_URI); credentials: MLFLOW_TRACKING_…',
+} as const;

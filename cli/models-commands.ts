@@ -1,5 +1,5 @@
 import { type Command, command, group } from './command.ts';
-import { MODEL_DESCRIBED, registryOption } from './model-options.ts';
+import { MLFLOW, MODEL_DESCRIBED, registryOption } from './model-options.ts';
 
 const json = { type: 'boolean', default: false, describe: 'Print JSON' } as const;
 const why = { type: 'string', describe: 'For the audit log' } as const;
@@ -104,5 +104,15 @@ export const MODELS: Command = group('models', 'The model registry: versions, al
         .option('json', json)
         .example('$0 models log web', 'Oldest first'),
     load: () => import('./commands/models/log.ts'),
+  }),
+  command({
+    command: 'sync',
+    describe: 'Send the trainings to MLflow that could not be sent before',
+    builder: (yargs) =>
+      registryOption(yargs)
+        .option('mlflow', MLFLOW)
+        .option('json', json)
+        .example('$0 models sync --mlflow http://mlflow:5000', 'What waits, and what became of it'),
+    load: () => import('./commands/models/sync.ts'),
   }),
 ]);

@@ -1,5 +1,5 @@
 import { type Command, command } from './command.ts';
-import { MODEL_DESCRIBED, registryOption } from './model-options.ts';
+import { MLFLOW, MODEL_DESCRIBED, registryOption } from './model-options.ts';
 
 /** From recorded data to a model that can be trusted. */
 export const TRAINING: readonly Command[] = [
@@ -74,6 +74,7 @@ export const TRAINING: readonly Command[] = [
         .option('description', { type: 'string', describe: 'What it is for: in the model card' })
         .option('why', { type: 'string', describe: 'For the audit log' })
         .option('out', { type: 'string', describe: 'Write the model file there, too' })
+        .option('mlflow', MLFLOW)
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
         .example('$0 train week.csv.gz --name db', 'Compare the recipes, register the best as db@1'),
     load: () => import('./commands/train.ts'),

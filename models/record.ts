@@ -38,6 +38,8 @@ export interface ModelRecord {
   readonly threshold: ThresholdRecord;
   /** null where there was no data to measure with: an imported model. */
   readonly metrics: { readonly validation: Assessment | null; readonly test: Assessment | null };
+  /** Empty where it was not measured. */
+  readonly robustness: TrainingResult['robustness'];
   readonly comparedBy: TrainingResult['comparedBy'] | null;
   readonly compared: readonly ComparedCandidate[];
   readonly rows: TrainingResult['rows'] | null;

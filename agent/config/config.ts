@@ -29,6 +29,16 @@ export interface SinkConfig {
   readonly insecure?: boolean;
 }
 
+/** Where the hours of this host are recorded. */
+export interface MlflowConfig {
+  readonly url: string;
+  readonly experiment: string;
+  readonly usernameFile?: string;
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+}
+
 export interface AgentConfig {
   readonly intervalMs: number;
   readonly site: string;
@@ -47,6 +57,7 @@ export interface AgentConfig {
   readonly budget: Budget;
   readonly renotifyMs: number;
   readonly http: { readonly host: string; readonly port: number } | null;
+  readonly mlflow: MlflowConfig | null;
   readonly maintenance: readonly MaintenanceWindow[];
   readonly processes: { readonly count: number; readonly commandLines: boolean };
   readonly limits: {
@@ -125,6 +136,7 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
     },
     renotifyMs: get('incident.renotify'),
     http: get<AgentConfig['http'] | undefined>('http.listen') ?? null,
+    mlflow: mlflowConfig(values, origins),
     maintenance: get<MaintenanceWindow[] | undefined>('maintenance') ?? [],
     processes: { count: get('processes.count'), commandLines: get('processes.commandLines') },
     limits: {
@@ -138,6 +150,41 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
     logFile: get<string | undefined>('log.file') ?? null,
     sinks,
   };
+}
+
+const MLFLOW_FILES = ['usernameFile', 'passwordFile', 'tokenFile', 'caFile'] as const;
+
+/** null where no server is named. @throws ConfigError */
+function mlflowConfig(
+  values: ReadonlyMap<string, unknown>,
+  origins: ReadonlyMap<string, Origin>,
+): MlflowConfig | null {
+  const at = (key: string): string => {
+    const from = origins.get(key)?.from;
+    return from === undefined ? '' : `${from}: `;
+  };
+  const files = Object.fromEntries(
+    MLFLOW_FILES.flatMap((key) => (values.has(`mlflow.${key}`) ? [[key, values.get(`mlflow.${key}`)]] : [])),
+  ) as Partial<MlflowConfig>;
+  const url = values.get('mlflow.url') as string | undefined;
+  if (url === undefined) {
+    const [stray] = Object.keys(files);
+    if (stray === undefined) return null;
+    throw new ConfigError(
+      `${at(`mlflow.${stray}`)}mlflow: there is no \`url\`; expected e.g. http://mlflow:5000`,
+    );
+  }
+  if (/^https?:\/\/[^/]*@/.test(url)) {
+    throw new ConfigError(
+      `${at('mlflow.url')}mlflow.url holds a user name or password; put them into files (mode 0600) and name them as usernameFile and passwordFile`,
+    );
+  }
+  if (files.caFile !== undefined && !url.startsWith('https:')) {
+    throw new ConfigError(
+      `${at('mlflow.caFile')}mlflow.caFile is set, but http:// is not encrypted; write https:// or remove caFile`,
+    );
+  }
+  return { url, experiment: values.get('mlflow.experiment') as string, ...files };
 }
 
 const NETWORK_KEYS = [

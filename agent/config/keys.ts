@@ -174,6 +174,31 @@ export const KEYS: readonly Key[] = [
     doc: 'Answer /metrics (Prometheus, OpenMetrics), /healthz and /readyz there; by default nowhere.',
   },
   {
+    path: 'mlflow.url',
+    expected: 'http://HOST[:PORT] or https://…',
+    parse: (raw) => (typeof raw === 'string' && /^https?:\/\/[^\s]+$/.test(raw) ? raw : undefined),
+    doc: 'MLflow tracking server that gets one run of this host with figures by the hour; by default none.',
+  },
+  { path: 'mlflow.usernameFile', expected: 'a path', parse: text, doc: 'File that holds the user name.' },
+  { path: 'mlflow.passwordFile', expected: 'a path', parse: text, doc: 'File that holds the password.' },
+  { path: 'mlflow.tokenFile', expected: 'a path', parse: text, doc: 'File that holds the token.' },
+  {
+    path: 'mlflow.caFile',
+    expected: 'a path',
+    parse: text,
+    doc: 'Certificate authority of the server (PEM).',
+  },
+  {
+    path: 'mlflow.experiment',
+    expected: 'a text of at most 250 characters',
+    parse: (raw) => {
+      const value = text(raw);
+      return value !== undefined && value.length <= 250 ? value : undefined;
+    },
+    default: 'anomaly_detection_inference',
+    doc: 'Experiment that the run of this host belongs to.',
+  },
+  {
     path: 'processes.count',
     expected: 'a number from 0 to 20',
     parse: bounded(parseCount, 0, 20),

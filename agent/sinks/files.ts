@@ -70,12 +70,16 @@ export function tlsOptions(sink: SinkConfig, host: string): TlsOptions {
 /** `credential:NAME` is what systemd hands over by LoadCredential=NAME:…, or of a directory, as edgewood_NAME. */
 const CREDENTIAL = /^credential:([\w.-]+)$/;
 
-export function readSetting(sink: SinkConfig, key: string, setting: string): Buffer {
+export const readSetting = (sink: SinkConfig, key: string, setting: string): Buffer =>
+  readFileSetting(`sink "${sink.name}"`, key, setting);
+
+/** @throws SinkConfigurationError naming whose setting it is */
+export function readFileSetting(owner: string, key: string, setting: string): Buffer {
   const [, credential] = CREDENTIAL.exec(setting) ?? [];
   const directory = process.env['CREDENTIALS_DIRECTORY'];
   if (credential !== undefined && directory === undefined) {
     throw new SinkConfigurationError(
-      `sink "${sink.name}": ${key} ${setting}: no credentials here; the unit needs LoadCredential=${credential}:FILE`,
+      `${owner}: ${key} ${setting}: no credentials here; the unit needs LoadCredential=${credential}:FILE`,
     );
   }
   const path = credential === undefined ? setting : credentialFile(directory as string, credential);
@@ -83,7 +87,7 @@ export function readSetting(sink: SinkConfig, key: string, setting: string): Buf
     return readFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new SinkConfigurationError(`sink "${sink.name}": ${key} ${path} can't be read (${code})`);
+    throw new SinkConfigurationError(`${owner}: ${key} ${path} can't be read (${code})`);
   }
 }
 

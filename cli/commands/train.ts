@@ -1,16 +1,23 @@
 import { parseRatePerDay } from '../../agent/units.ts';
 import type { DetectorKind } from '../../core/model.ts';
+import { decodeModel } from '../../models/artifact.ts';
 import { requiring } from '../../models/data/data-schema.ts';
 import { DataError } from '../../models/data/table.ts';
+import type { ModelRecord } from '../../models/record.ts';
 import { checkAlias, checkName } from '../../models/registry/names.ts';
+import type { Registry } from '../../models/registry/registry.ts';
+import { type TrackingServer, trackingServerFrom } from '../../models/tracking/settings.ts';
 import { type Candidate, candidatesOf, defaultGrid, gridOf } from '../../models/training/candidates.ts';
 import type { Split } from '../../models/training/parts.ts';
-import { toRecord } from '../../models/training/record.ts';
-import { train } from '../../models/training/training.ts';
+import { type RecordFacts, toRecord } from '../../models/training/record.ts';
+import { type TrainingResult, train } from '../../models/training/training.ts';
 import { Exit, UserError } from '../errors.ts';
 import { readYaml, writeOutput } from '../files.ts';
+import { cardTitle, modelCard } from '../models/card.ts';
+import { toMarkdown } from '../models/document.ts';
 import { Progress } from '../progress.ts';
 import { openRegistry, registryDirectory } from '../registry.ts';
+import { trackTraining } from '../tracking.ts';
 import { readInputs } from '../training/inputs.ts';
 import { refusalPage, trainingPage } from '../training/view.ts';
 import { BUILD } from '../version.ts';
@@ -34,73 +41,113 @@ export interface TrainOptions {
   readonly description?: string | undefined;
   readonly why?: string | undefined;
   readonly out?: string | undefined;
+  readonly mlflow?: string | undefined;
   readonly json: boolean;
 }
 
 export async function run(args: TrainOptions): Promise<number> {
-  const startedMs = performance.now();
   const progress = new Progress(!args.json);
   try {
-    checkName(args.name);
-    if (args.alias !== undefined) checkAlias(args.alias);
-    if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
-    const candidates = candidatesFor(args);
-    const split = parseSplit(args.split);
-    const options = inputOptions(args);
-    // Opened before an hour of work, not after it.
-    const registry = openRegistry(registryDirectory(args.registry), { create: true });
-    try {
-      const inputs = await readInputs(args.files, options, progress);
-      if (inputs.refused.length > 0) {
-        progress.end();
-        process.stderr.write(refusalPage(inputs.refused));
-        if (args.json) {
-          process.stdout.write(`${JSON.stringify({ registered: null, refused: inputs.refused })}\n`);
-        }
-        return Exit.checkSaysNo;
-      }
-      const result = train(
-        {
-          name: args.name,
-          recordings: inputs.recordings,
-          candidates,
-          split,
-          seed: args.seed,
-          toolVersion: BUILD.version,
-          onProgress: (done, total, what) => progress.step(done, total, what),
-        },
-        () => performance.now(),
-      );
-      progress.end();
-      let artifact = new Uint8Array(0);
-      const record = registry.register(args.name, args.why ?? null, (version, createdAt) => {
-        const made = toRecord(
-          result,
-          {
-            files: inputs.files,
-            split,
-            description: args.description ?? null,
-            durationMs: Math.round(performance.now() - startedMs),
-          },
-          version,
-          createdAt,
-        );
-        artifact = Uint8Array.from(made.bytes);
-        return made;
-      });
-      if (args.alias !== undefined)
-        registry.setAlias(args.name, args.alias, record.version, { why: args.why ?? null });
-      if (args.out !== undefined) writeOutput(args.out, artifact);
-      process.stdout.write(args.json ? `${JSON.stringify(record)}\n` : trainingPage(record, useColour()));
-      return Exit.done;
-    } finally {
-      registry.close();
-    }
+    return await trainAndRegister(args, progress);
   } catch (error) {
     throw error instanceof DataError ? new UserError(error.message) : error;
   } finally {
     progress.end();
   }
+}
+
+async function trainAndRegister(args: TrainOptions, progress: Progress): Promise<number> {
+  const startedMs = performance.now();
+  // Whatever usage can get wrong is told before an hour of work.
+  checkName(args.name);
+  if (args.alias !== undefined) checkAlias(args.alias);
+  if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
+  const candidates = candidatesFor(args);
+  const split = parseSplit(args.split);
+  const options = inputOptions(args);
+  const server = trackingServerFrom(args.mlflow, process.env);
+  const directory = registryDirectory(args.registry);
+  const registry = openRegistry(directory, { create: true });
+  let registered: Registered;
+  try {
+    const inputs = await readInputs(args.files, options, progress);
+    if (inputs.refused.length > 0) {
+      progress.end();
+      process.stderr.write(refusalPage(inputs.refused));
+      if (args.json) {
+        process.stdout.write(`${JSON.stringify({ registered: null, refused: inputs.refused })}\n`);
+      }
+      return Exit.checkSaysNo;
+    }
+    const result = train(
+      {
+        name: args.name,
+        recordings: inputs.recordings,
+        candidates,
+        split,
+        seed: args.seed,
+        toolVersion: BUILD.version,
+        onProgress: (done, total, what) => progress.step(done, total, what),
+      },
+      () => performance.now(),
+    );
+    registered = register(registry, args, result, {
+      files: inputs.files,
+      split,
+      description: args.description ?? null,
+      durationMs: Math.round(performance.now() - startedMs),
+    });
+  } finally {
+    registry.close();
+  }
+  const { record, bytes } = registered;
+  if (args.out !== undefined) writeOutput(args.out, bytes);
+  const told = server === null ? null : await track(registered, args, server, directory, progress);
+  progress.end();
+  process.stdout.write(args.json ? `${JSON.stringify(record)}\n` : trainingPage(record, useColour()));
+  if (told !== null) process.stderr.write(`edgewood: ${told}\n`);
+  return Exit.done;
+}
+
+interface Registered {
+  readonly record: ModelRecord;
+  readonly bytes: Uint8Array;
+}
+
+function register(
+  registry: Registry,
+  args: TrainOptions,
+  result: TrainingResult,
+  facts: RecordFacts,
+): Registered {
+  const why = args.why ?? null;
+  let bytes = new Uint8Array(0);
+  const record = registry.register(args.name, why, (version, createdAt) => {
+    const made = toRecord(result, facts, version, createdAt);
+    bytes = Uint8Array.from(made.bytes);
+    return made;
+  });
+  if (args.alias !== undefined) registry.setAlias(args.name, args.alias, record.version, { why });
+  return { record, bytes };
+}
+
+/** @returns what became of it at the tracking server, in a sentence */
+function track(
+  { record, bytes }: Registered,
+  args: TrainOptions,
+  server: TrackingServer,
+  registry: string,
+  progress: Progress,
+): Promise<string> {
+  const shown = `${record.name}@${record.version}`;
+  const aliases = args.alias === undefined ? [] : [args.alias];
+  const opened = { model: decodeModel(bytes), bytes, sha256: record.sha256, record, aliases, shown };
+  return trackTraining(
+    record,
+    bytes,
+    { modelCard: toMarkdown(cardTitle(opened), modelCard(opened)), aliases },
+    { server, registry, onProgress: (what) => progress.note(`${server.url}: ${what}`) },
+  );
 }
 
 function inputOptions(args: TrainOptions) {

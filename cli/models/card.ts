@@ -2,6 +2,7 @@ import { formatDuration } from '../../core/words.ts';
 import type { ModelRecord } from '../../models/record.ts';
 import type { Assessment } from '../../models/training/assess.ts';
 import type { OpenedModel } from '../model-reference.ts';
+import { ROBUSTNESS_HEADS, robustnessCells } from '../report/text.ts';
 import { brief } from '../table.ts';
 import { facts, list, paragraph, type Section, table } from './document.ts';
 import { ethics, fairness, limits } from './judgement.ts';
@@ -192,10 +193,11 @@ function performance({ metrics, rows }: ModelRecord): Section {
   };
 }
 
-function robustness({ metrics }: ModelRecord): Section {
+function robustness({ metrics, robustness: disturbed }: ModelRecord): Section {
   const injected = Object.entries(metrics.test?.injected ?? {});
-  const more = 'Noise, missing metrics, drift and clock jumps: edgewood evaluate.';
-  if (injected.length === 0) return { title: 'Robustness', blocks: [paragraph(`Not measured. ${more}`)] };
+  if (injected.length === 0 && disturbed.length === 0) {
+    return { title: 'Robustness', blocks: [paragraph('Not measured here: edgewood evaluate.')] };
+  }
   return {
     title: 'Robustness',
     blocks: [
@@ -208,7 +210,8 @@ function robustness({ metrics }: ModelRecord): Section {
           faults === 0 ? '–' : brief(recall),
         ]),
       ),
-      paragraph(more),
+      paragraph('The test rows disturbed, against the same rows undisturbed:'),
+      table(ROBUSTNESS_HEADS, disturbed.map(robustnessCells)),
     ],
   };
 }

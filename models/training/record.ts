@@ -37,6 +37,7 @@ export function toRecord(
       parameters: result.chosen.parameters,
       threshold: thresholdsOf(model),
       metrics: { validation: result.chosen.validation, test: result.test },
+      robustness: result.robustness,
       comparedBy: result.comparedBy,
       compared: result.compared,
       rows: result.rows,

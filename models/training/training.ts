@@ -4,7 +4,9 @@ import { runToEnd } from '../../core/features.ts';
 import type { Model } from '../../core/model.ts';
 import type { MetricSchema } from '../../core/sample.ts';
 import { trainModel } from '../../core/train.ts';
-import type { Recording } from '../data/recording.ts';
+import { type Recording, slice } from '../data/recording.ts';
+import { columnsByWeight, meanContributions } from '../evaluation/portrait.ts';
+import { type DisturbedFigures, measureRobustness } from '../evaluation/robustness.ts';
 import { type Assessment, assess, see } from './assess.ts';
 import { type Candidate, candidateWords, trainingOptions } from './candidates.ts';
 import { type HostReport, hostReports } from './hosts.ts';
@@ -43,6 +45,8 @@ export interface TrainingResult {
   /** What candidates were compared by: mean of event F1 and AUC-PR, or mean recall of spikes and level shifts. */
   readonly comparedBy: 'labels' | 'injected faults';
   readonly test: Assessment;
+  /** On the test part. */
+  readonly robustness: readonly DisturbedFigures[];
   readonly scaler: Readonly<Record<string, { readonly mean: number; readonly std: number }>>;
   readonly hosts: readonly HostReport[];
   readonly notes: readonly string[];
@@ -64,7 +68,7 @@ export interface TrainingResult {
 export function train(request: TrainingRequest, nowMs: () => number): TrainingResult {
   const { recordings: all, split, seed, candidates } = request;
   const { recordings, schema, notes } = prepare(all);
-  const steps = candidates.length + 2;
+  const steps = candidates.length + 3;
   const few = learnedRows(recordings, split.train, COMPARED_ROWS);
   const deviations = scalerOf(few.columns).map(({ std }) => std);
   const validation = judgedParts(recordings, split.train, split.train + split.validation, COMPARED_ROWS);
@@ -104,6 +108,16 @@ export function train(request: TrainingRequest, nowMs: () => number): TrainingRe
     scaler.map(({ std }) => std),
     { seed, faults: FAULT_KINDS, vus: true },
   );
+  request.onProgress?.(candidates.length + 2, steps, 'robustness');
+  const robustness = measureRobustness(
+    model,
+    seen.map(({ part: { recording, from } }) => slice(recording, from, recording.timesMs.length)),
+    {
+      seed,
+      deviations: scaler.map(({ std }) => std),
+      byWeight: columnsByWeight(model, recordings[0]?.names ?? [], meanContributions(model, seen)),
+    },
+  );
   request.onProgress?.(steps, steps, 'done');
   const hosts = hostReports(model, few);
   notes.push(...notesOn(recordings, hosts, learned));
@@ -113,6 +127,7 @@ export function train(request: TrainingRequest, nowMs: () => number): TrainingRe
     compared: judged,
     comparedBy,
     test,
+    robustness,
     scaler: Object.fromEntries(schema.map(({ name }, i) => [name, scaler[i] as (typeof scaler)[number]])),
     hosts,
     notes,

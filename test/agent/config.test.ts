@@ -85,6 +85,23 @@ describe('the table of settings', () => {
 });
 
 describe('resolving', () => {
+  test('an MLflow server comes with its files, and with no password in its url', () => {
+    const mlflow = { 'mlflow.url': 'https://mlflow:5000', 'mlflow.tokenFile': '/t' };
+    expect(resolveConfig([settings(mlflow)]).mlflow).toEqual({
+      url: 'https://mlflow:5000',
+      tokenFile: '/t',
+      experiment: 'anomaly_detection_inference',
+    });
+    const secret = { 'mlflow.url': 'http://ann:open-sesame@mlflow:5000' };
+    expect(() => resolveConfig([settings(secret)])).toThrow(
+      /holds a user name or password; put them into files/,
+    );
+    expect(() => resolveConfig([settings(secret)])).not.toThrow(/open-sesame/);
+    expect(() => resolveConfig([settings({ 'mlflow.tokenFile': '/t' })])).toThrow(/there is no `url`/);
+    const ca = { 'mlflow.url': 'http://mlflow:5000', 'mlflow.caFile': '/c' };
+    expect(() => resolveConfig([settings(ca)])).toThrow(/http:\/\/ is not encrypted/);
+  });
+
   test('with nothing said everything has its default', () => {
     expect(resolveConfig([settings({ stateDir: '/s' })])).toEqual({
       intervalMs: 5000,
@@ -104,6 +121,7 @@ describe('resolving', () => {
       budget: { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30.4375 },
       renotifyMs: 3_600_000,
       http: null,
+      mlflow: null,
       maintenance: [],
       processes: { count: 5, commandLines: false },
       limits: {

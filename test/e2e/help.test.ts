@@ -52,6 +52,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
     /^timestamp,score,anomaly,base_value,contribution_cpu,/,
   ),
   'evaluate current.edgewood week.csv.gz --html report.html': fine(/report written to report\.html/),
+  'models sync --mlflow http://mlflow:5000': fine(/^Nothing waits for MLflow\.$/m),
   'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
   'train week.csv.gz --name db': fine(/✓ registered {2}db@1: /),
   'models list': fine(/^web@2 .*\nweb@1 .* production$/m),

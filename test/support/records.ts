@@ -5,6 +5,7 @@ import type { ModelRecord } from '../../models/record.ts';
 import { Registry } from '../../models/registry/registry.ts';
 import type { Assessment } from '../../models/training/assess.ts';
 import { tinyIsolationForest } from './artifacts.ts';
+import { modelRecord } from './model-record.ts';
 
 export const ASSESSMENT: Assessment = {
   rows: 120,
@@ -40,14 +41,12 @@ export function registrable(
 ): { bytes: Buffer; record: ModelRecord } {
   const provenance = { ...model.provenance, name, version: String(version) };
   const bytes = encodeModel({ ...model, provenance });
-  const record: ModelRecord = {
+  const record = modelRecord({
     name,
     version,
     createdAt,
     sha256: artifactSha256(bytes),
     bytes: bytes.length,
-    origin: 'trained',
-    description: null,
     detector: model.detector,
     features: model.schema.map((metric) => metric.name),
     parameters: {
@@ -57,10 +56,6 @@ export function registrable(
       windows: null,
       budgetPerDay: 1,
       contamination: null,
-    },
-    threshold: {
-      by: 'budget',
-      triggers: { surprise: { info: 1.5, warning: 2.5, critical: null, provisional: true } },
     },
     metrics: { validation: ASSESSMENT, test: ASSESSMENT },
     comparedBy: 'injected faults',
@@ -82,15 +77,13 @@ export function registrable(
       intervalMs: 5000,
       sha256: 'ab'.repeat(32),
     },
-    split: { train: 0.7, validation: 0.15, test: 0.15 },
     scaler: Object.fromEntries(model.schema.map((metric) => [metric.name, { mean: 10, std: 2 }])),
-    hosts: [],
     seed: 7,
     notes: [],
     toolVersion: 'test',
     durationMs: 12,
     ...changes,
-  };
+  });
   return { bytes, record };
 }
 
