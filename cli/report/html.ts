@@ -76,8 +76,9 @@ function verdicts({ against, evaluation, gate }: EvaluationReport): string {
     const kind =
       outcome === 'better' ? 'good' : outcome === 'worse' ? 'bad' : /some/.test(outcome) ? 'mixed' : 'same';
     const words = verdict.charAt(0).toUpperCase() + verdict.slice(1);
+    const than = outcome === 'better' || outcome === 'worse' ? 'than' : 'against';
     out.push(
-      `<div class="verdict ${kind}" id="verdict"><b>${escaped(words)}</b> against ${escaped(against.shown)} (paired ${level * 100} % intervals on the same rows).</div>`,
+      `<div class="verdict ${kind}" id="verdict"><b>${escaped(words)}</b> ${than} ${escaped(against.shown)} (paired ${level * 100} % intervals on the same rows).</div>`,
     );
   }
   if (gate !== null) {

@@ -48,6 +48,6 @@ function tile({ name, unit, distance, trained, tested }: DriftFigures): string {
       AREA,
     ) +
       `<path class="chance" d="M${AREA.left},${AREA.bottom}L${AREA.right},${AREA.top}"/>${dots}` +
-      `<text class="heading" x="${AREA.left}" y="14">${escaped(shown)}: D = ${escaped(brief(distance))}</text>`,
+      `<text class="heading" x="10" y="14">${escaped(shown)}: D = ${distance === null ? '–' : distance.toFixed(2)}</text>`,
   );
 }

@@ -1,8 +1,15 @@
-import { FAULT_KINDS } from '../../core/evaluation/faults.ts';
+import { FAULT_KINDS, type FaultKind } from '../../core/evaluation/faults.ts';
 import type { Model } from '../../core/model.ts';
 import type { Recording } from '../data/recording.ts';
 import { DataError } from '../data/table.ts';
-import { type Assessment, assess, type Seen, see } from '../training/assess.ts';
+import {
+  type Assessment,
+  assess,
+  type JudgedFault,
+  judgeFaults,
+  type Seen,
+  see,
+} from '../training/assess.ts';
 import { scalerOf } from '../training/parts.ts';
 import { type Comparison, compareModels } from './comparison.ts';
 import { type Latency, measureLatency } from './latency.ts';
@@ -60,7 +67,10 @@ export function evaluate(request: EvaluationRequest, nowUs: () => number): Evalu
   const { model, against, seed } = request;
   const { recordings, notes } = alike(request);
   const deviations = scalerOf(normalColumns(recordings)).map(({ std }) => std);
-  const options = { seed, faults: FAULT_KINDS, vus: true };
+  const figuresOf = (judging: Model, looked: readonly Seen[], faults: JudgedFaults): Assessment => ({
+    ...assess(judging, looked, deviations, { seed, faults: [], vus: true }),
+    injected: injectedFigures(faults, looked),
+  });
   const step = (done: number, what: string): void => request.onProgress?.(done, 100, what);
   const lookAt = (looking: Model): Seen[] =>
     recordings.map((recording) => see(looking, { host: recording.host, recording, from: 0 }));
@@ -68,10 +78,18 @@ export function evaluate(request: EvaluationRequest, nowUs: () => number): Evalu
   step(0, 'score');
   const seen = lookAt(model);
   step(5, 'test metrics');
-  const metrics = assess(model, seen, deviations, options);
-  const files = seen.map((one) =>
-    fileAssessment(model, one, deviations, seed, seen.length === 1 ? metrics : null),
-  );
+  const faults = faultsOf(model, seen, deviations, seed);
+  const metrics = figuresOf(model, seen, faults);
+  const files = seen.map((one) => {
+    const { host, timesMs, intervalMs } = one.part.recording;
+    return {
+      host,
+      fromMs: timesMs[0] as number,
+      toMs: timesMs.at(-1) as number,
+      intervalMs,
+      metrics: seen.length === 1 ? metrics : figuresOf(model, [one], faults),
+    };
+  });
   step(20, 'contributions');
   const contributions = meanContributions(model, seen);
   let comparison: Comparison | null = null;
@@ -80,7 +98,7 @@ export function evaluate(request: EvaluationRequest, nowUs: () => number): Evalu
   if (against !== null) {
     step(25, 'the other model');
     otherSeen = lookAt(against);
-    otherMetrics = assess(against, otherSeen, deviations, options);
+    otherMetrics = figuresOf(against, otherSeen, faultsOf(against, otherSeen, deviations, seed));
     step(35, 'intervals');
     comparison = compareModels({ model, seen }, { model: against, seen: otherSeen }, deviations, seed);
     notes.push(...comparison.notes);
@@ -113,21 +131,26 @@ export function evaluate(request: EvaluationRequest, nowUs: () => number): Evalu
   };
 }
 
-function fileAssessment(
+type JudgedFaults = ReadonlyMap<FaultKind, readonly JudgedFault[]>;
+
+/** Injected once into all files, and counted by file and in all. */
+const faultsOf = (
   model: Model,
-  seen: Seen,
+  seen: readonly Seen[],
   deviations: ArrayLike<number>,
   seed: number,
-  known: Assessment | null,
-): FileAssessment {
-  const { host, timesMs, intervalMs } = seen.part.recording;
-  return {
-    host,
-    fromMs: timesMs[0] as number,
-    toMs: timesMs.at(-1) as number,
-    intervalMs,
-    metrics: known ?? assess(model, [seen], deviations, { seed, faults: FAULT_KINDS, vus: true }),
-  };
+): JudgedFaults =>
+  new Map(FAULT_KINDS.map((kind) => [kind, judgeFaults(model, seen, deviations, kind, seed)]));
+
+function injectedFigures(judged: JudgedFaults, seen: readonly Seen[]): Assessment['injected'] {
+  const hosts = new Set(seen.map(({ part }) => part.host));
+  return Object.fromEntries(
+    [...judged].map(([kind, all]) => {
+      const own = all.filter(({ host }) => hosts.has(host));
+      const caught = own.filter((fault) => fault.caught).length;
+      return [kind, { faults: own.length, caught, recall: own.length === 0 ? 0 : caught / own.length }];
+    }),
+  );
 }
 
 /** All recordings with the same columns, in the same order: those that either model knows. */

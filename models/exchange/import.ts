@@ -58,6 +58,7 @@ export function importForest(dump: ForestDump, facts: ImportFacts): { bytes: Buf
       triggers: { score: { info: threshold, warning: null, critical: null, provisional: false } },
     },
     metrics: { validation: null, test: null },
+    robustness: [],
     comparedBy: null,
     compared: [],
     rows: null,

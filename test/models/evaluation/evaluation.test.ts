@@ -28,14 +28,14 @@ describe.each(['metric-forests', 'isolation-forest'] as const)('evaluate %s', (d
     evaluation = judge(other);
   });
 
-  const judge = (against: Model | null): Evaluation =>
+  const judge = (against: Model | null, robustness = true): Evaluation =>
     evaluate(
       {
         model,
         against,
         recordings: [smallRecording(true), smallRecording(true, HOSTILE)],
         seed: 1,
-        robustness: true,
+        robustness,
       },
       clock(),
     );
@@ -49,6 +49,14 @@ describe.each(['metric-forests', 'isolation-forest'] as const)('evaluate %s', (d
     expect(evaluation.metrics.averagePrecision).toBeGreaterThan(0.25);
     expect(evaluation.metrics.events).toMatchObject({ segments: 8, found: 8 });
     expect(evaluation.files.map(({ metrics }) => metrics.events?.segments)).toEqual([4, 4]);
+    for (const kind of ['spike', 'levelShift'] as const) {
+      const faults = evaluation.files.reduce(
+        (sum, file) => sum + (file.metrics.injected[kind]?.faults ?? 0),
+        0,
+      );
+      expect(faults).toBeGreaterThan(0);
+      expect(evaluation.metrics.injected[kind]?.faults).toBe(faults);
+    }
     expect(evaluation.latency.score).toEqual({ rows: 10_000, p50Us: 7, p95Us: 7, p99Us: 7 });
   });
 
@@ -80,7 +88,7 @@ describe.each(['metric-forests', 'isolation-forest'] as const)('evaluate %s', (d
       eventF1: 'better',
     });
     expect(evaluation.comparison).toMatchObject({ outcome: 'better', verdict: 'better in event F1' });
-    const same = judge(model).comparison;
+    const same = judge(model, false).comparison;
     expect(same?.outcome).toBe('no difference shown');
     expect(same?.differences.every(({ difference, low, high }) => !difference && !low && !high)).toBe(true);
   });

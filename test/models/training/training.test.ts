@@ -118,7 +118,7 @@ describe('a training', () => {
   test('progress counts up to its end', () => {
     const steps: number[] = [];
     trainQuickly([recordingOf()], { onProgress: (done, total) => steps.push(done / total) });
-    expect(steps).toEqual([0, 1 / 3, 2 / 3, 1]);
+    expect(steps).toEqual([0, 1 / 4, 2 / 4, 3 / 4, 1]);
   });
 
   test('the record of a version: its artifact, what was compared, what it is worth; nothing that JSON loses', () => {
