@@ -5,6 +5,7 @@ import type { TriggerName } from '../protocol/events.ts';
 import type { MetricSchema } from '../sample.ts';
 import { MERGE_SAMPLES } from '../train.ts';
 import { Watcher } from '../watcher.ts';
+import { Guard } from './guard.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -34,8 +35,10 @@ export const notificationRule = (intervalMs: number): NotificationRule => ({
 /**
  * Runs a model over recorded rows, as an agent would, but for incidents: what is judged is when it would speak. The
  * rules that say a thing once are told that they were heard, so that they are not counted each row.
+ * @param guardStep of the guard that keeps an agent within its budget (`INCIDENT_DEFAULTS.guardStep`); 0: the bare
+ *   thresholds of the training
  */
-export function observe(model: Model, schema: MetricSchema, stretch: Stretch): Observed {
+export function observe(model: Model, schema: MetricSchema, stretch: Stretch, guardStep = 0): Observed {
   const { timesMs, columns, from } = stretch;
   const rows = timesMs.length;
   const watcher = new Watcher(model, schema, INCIDENT_DEFAULTS);
@@ -47,15 +50,19 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
   };
   const values = new Float64Array(columns.length);
   const standing = new Set<TriggerName>();
+  const { intervalMs } = model.provenance;
+  const guard = new Guard(guardStep, model.budget.infoPerDay, notificationRule(intervalMs));
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < columns.length; i++) values[i] = (columns[i] as Float64Array)[row] as number;
     const score = watcher.warm({ timeMs: timesMs[row] as number, values });
-    let strongest = 1;
+    const factor = row < from ? 1 : guard.advance(row, intervalMs);
+    let strongest = 0;
     let told: TriggerName | null = null;
     for (const reading of watcher.alarm.readings) {
-      const over = reading.value / reading.thresholds.info;
+      const threshold = reading.thresholds.info * (reading.repeats ? factor : 1);
+      const over = reading.value / threshold;
       const stood = standing.has(reading.name);
-      if (!(reading.value > reading.thresholds.info)) {
+      if (!(reading.value > threshold)) {
         standing.delete(reading.name);
         continue;
       }
@@ -68,6 +75,7 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
       if (!reading.repeats) watcher.alarm.acknowledge(reading.name, watcher.values);
     }
     if (row < from) continue;
+    if (told !== null) guard.flagged(row);
     observed.scores[row - from] = score;
     observed.flags[row - from] = told === null ? 0 : 1;
     observed.triggers[row - from] = told;
