@@ -22,6 +22,8 @@ export interface Observed {
   readonly scores: Float64Array;
   /** 1 where a trigger or rule stands above its `info` threshold. */
   readonly flags: Uint8Array;
+  /** The same under the agent's guard, which raises thresholds with each notification. */
+  readonly guarded: Uint8Array;
   /** Strongest trigger of a flagged row, by how far it is over. */
   readonly triggers: (TriggerName | null)[];
 }
@@ -35,10 +37,8 @@ export const notificationRule = (intervalMs: number): NotificationRule => ({
 /**
  * Runs a model over recorded rows, as an agent would, but for incidents: what is judged is when it would speak. The
  * rules that say a thing once are told that they were heard, so that they are not counted each row.
- * @param guardStep of the guard that keeps an agent within its budget (`INCIDENT_DEFAULTS.guardStep`); 0: the bare
- *   thresholds of the training
  */
-export function observe(model: Model, schema: MetricSchema, stretch: Stretch, guardStep = 0): Observed {
+export function observe(model: Model, schema: MetricSchema, stretch: Stretch): Observed {
   const { timesMs, columns, from } = stretch;
   const rows = timesMs.length;
   const watcher = new Watcher(model, schema, INCIDENT_DEFAULTS);
@@ -46,11 +46,13 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch, gu
   const observed: Observed = {
     scores: new Float64Array(judged),
     flags: new Uint8Array(judged),
+    guarded: new Uint8Array(judged),
     triggers: new Array<TriggerName | null>(judged).fill(null),
   };
   const values = new Float64Array(columns.length);
   const standing = new Set<TriggerName>();
   const { intervalMs } = model.provenance;
+  const { guardStep } = INCIDENT_DEFAULTS;
   const guard = new Guard(guardStep, model.budget.infoPerDay, notificationRule(intervalMs));
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < columns.length; i++) values[i] = (columns[i] as Float64Array)[row] as number;
@@ -58,16 +60,17 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch, gu
     const factor = row < from ? 1 : guard.advance(row, intervalMs);
     let strongest = 0;
     let told: TriggerName | null = null;
+    let guarded = false;
     for (const reading of watcher.alarm.readings) {
-      const threshold = reading.thresholds.info * (reading.repeats ? factor : 1);
-      const over = reading.value / threshold;
+      const over = reading.value / reading.thresholds.info;
       const stood = standing.has(reading.name);
-      if (!(reading.value > threshold)) {
+      if (!(over > 1)) {
         standing.delete(reading.name);
         continue;
       }
       standing.add(reading.name);
       if (stood && !reading.repeats) continue;
+      if (!reading.repeats || over > factor) guarded = true;
       if (told === null || over > strongest) {
         strongest = over;
         told = reading.name;
@@ -75,9 +78,10 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch, gu
       if (!reading.repeats) watcher.alarm.acknowledge(reading.name, watcher.values);
     }
     if (row < from) continue;
-    if (told !== null) guard.flagged(row);
+    if (guarded) guard.flagged(row);
     observed.scores[row - from] = score;
     observed.flags[row - from] = told === null ? 0 : 1;
+    observed.guarded[row - from] = guarded ? 1 : 0;
     observed.triggers[row - from] = told;
   }
   return observed;
