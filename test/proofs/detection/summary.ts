@@ -68,6 +68,10 @@ export function meansOf(runs: readonly Judged[]): Means {
   };
 }
 
+/** The recipe's, of metric-forests; null where none is known. */
+const referenceOf = ({ set, series, detector }: Row): number | null =>
+  detector === 'metric-forests' ? (REFERENCE_AVERAGE_PRECISION[`${set} ${series}`] ?? null) : null;
+
 /** A series as it is kept: means over the seeds, and how far the seeds lie apart. */
 export function seriesResult(row: Row) {
   return {
@@ -80,13 +84,13 @@ export function seriesResult(row: Row) {
     averagePrecisionSpread: spread(row.runs.map(({ averagePrecision }) => averagePrecision)),
     f1Spread: spread(row.runs.map(({ guarded }) => guarded.day.f1)),
     reference: {
-      averagePrecision: REFERENCE_AVERAGE_PRECISION[`${row.set} ${row.series}`] ?? null,
+      averagePrecision: referenceOf(row),
       guardedAtOneADay: row.reference,
     },
   };
 }
 
-/** Means of a set have to reach these, metric-forests' own. Some hundredths below what was measured, for the seed. */
+/** What metric-forests' means over a set have to reach: some hundredths below what was measured, for the seed. */
 export interface Floors {
   readonly averagePrecision: number;
   readonly vusPr: number;
@@ -110,10 +114,8 @@ export interface SetResult {
 
 export function setResult(rows: readonly Row[], floors: Floors | undefined): SetResult {
   const { set, detector } = rows[0] as Row;
-  // Over series first, so that each counts alike, whatever its seeds.
   const means = meansOf(rows.flatMap(({ runs }) => runs));
-  const references = rows.map(({ series }) => REFERENCE_AVERAGE_PRECISION[`${set} ${series}`]);
-  const known = references.filter((x) => x !== undefined);
+  const known = rows.map(referenceOf).filter((x) => x !== null);
   const missed: string[] = [];
   const least = (what: string, value: number, floor: number): void => {
     if (!(value >= floor)) missed.push(`${what} ${value.toFixed(3)}, at least ${floor}`);
