@@ -5,6 +5,7 @@ import type { TriggerName } from '../protocol/events.ts';
 import type { MetricSchema } from '../sample.ts';
 import { MERGE_SAMPLES } from '../train.ts';
 import { Watcher } from '../watcher.ts';
+import { Guard } from './guard.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -23,6 +24,8 @@ export interface Observed {
   readonly flags: Uint8Array;
   /** Value of the strongest trigger or rule over its `info` threshold: an alarm above 1. */
   readonly levels: Float64Array;
+  /** The same under the agent's guard, which raises thresholds with each notification. */
+  readonly guarded: Uint8Array;
   /** Strongest trigger of a flagged row, by how far it is over. */
   readonly triggers: (TriggerName | null)[];
 }
@@ -46,26 +49,33 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
     scores: new Float64Array(judged),
     flags: new Uint8Array(judged),
     levels: new Float64Array(judged),
+    guarded: new Uint8Array(judged),
     triggers: new Array<TriggerName | null>(judged).fill(null),
   };
   const values = new Float64Array(columns.length);
   const standing = new Set<TriggerName>();
+  const { intervalMs } = model.provenance;
+  const { guardStep } = INCIDENT_DEFAULTS;
+  const guard = new Guard(guardStep, model.budget.infoPerDay, notificationRule(intervalMs));
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < columns.length; i++) values[i] = (columns[i] as Float64Array)[row] as number;
     const score = watcher.warm({ timeMs: timesMs[row] as number, values });
-    let strongest = 1;
+    const factor = row < from ? 1 : guard.advance(row, intervalMs);
+    let strongest = 0;
     let level = 0;
     let told: TriggerName | null = null;
+    let guarded = false;
     for (const reading of watcher.alarm.readings) {
       const over = reading.value / reading.thresholds.info;
       if (over > level) level = over;
       const stood = standing.has(reading.name);
-      if (!(reading.value > reading.thresholds.info)) {
+      if (!(over > 1)) {
         standing.delete(reading.name);
         continue;
       }
       standing.add(reading.name);
       if (stood && !reading.repeats) continue;
+      if (!reading.repeats || over > factor) guarded = true;
       if (told === null || over > strongest) {
         strongest = over;
         told = reading.name;
@@ -73,9 +83,11 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
       if (!reading.repeats) watcher.alarm.acknowledge(reading.name, watcher.values);
     }
     if (row < from) continue;
+    if (guarded) guard.flagged(row);
     observed.scores[row - from] = score;
     observed.levels[row - from] = level;
     observed.flags[row - from] = told === null ? 0 : 1;
+    observed.guarded[row - from] = guarded ? 1 : 0;
     observed.triggers[row - from] = told;
   }
   return observed;

@@ -76,8 +76,11 @@ export function segmentsOf(labels: ArrayLike<number>): [number, number][] {
 const THRESHOLDS = 250;
 
 /**
- * Volume under the precision-recall surface (Paparrizos et al. 2022, "Volume under the surface"): AUC-PR with labels
- * that fade out over a buffer before and after each segment, averaged over buffers of 0 to `buffer` rows.
+ * Volume under the precision-recall surface (Paparrizos et al. 2022, "Volume under the surface"; as TSB-AD computes
+ * it): AUC-PR with labels that fade out over half a window before and after each segment, averaged over windows of 0
+ * to `buffer` rows, at 250 thresholds evenly spaced among the sorted scores. A fading row counts as labelled, by its
+ * weight, only where it is flagged.
+ * @param scores finite
  * @param labels 0 or 1 in each row
  * @returns null where no row, or every row, is labelled
  */
@@ -95,89 +98,101 @@ export function volumeUnderPr(
     { length: THRESHOLDS },
     (_, k) => descending[Math.floor((k * (rows - 1)) / (THRESHOLDS - 1))] as number,
   );
-  const flagged = thresholds.map((threshold) => countAtLeast(descending, threshold));
+  // All that a threshold does to a row is decided by the first that flags it: each curve is one pass over the rows.
+  const flaggedFrom = Uint8Array.from({ length: rows }, (_, row) =>
+    firstReached(thresholds, scores[row] as number),
+  );
+  const flagged = new Float64Array(THRESHOLDS);
+  const inside = new Float64Array(THRESHOLDS);
+  flaggedFrom.forEach((k, row) => {
+    (flagged[k] as number)++;
+    if (labels[row] === 1) (inside[k] as number)++;
+  });
+  cumulate(flagged);
+  cumulate(inside);
   let volume = 0;
   for (let window = 0; window <= buffer; window++) {
-    volume += areaWithBuffer(scores, segments, positives, thresholds, flagged, window);
+    const fading = fadingFlagged(flaggedFrom, segments, labels, window);
+    const reached = segmentsReached(flaggedFrom, segments, window >> 1);
+    const spans = reached[THRESHOLDS - 1] as number;
+    let recallBefore = 0;
+    for (let k = 0; k < THRESHOLDS; k++) {
+      const found = (inside[k] as number) + (fading[k] as number);
+      // Between the labelled rows and those that the fade adds to them.
+      const expected = positives + (fading[k] as number) / 2;
+      const recall = Math.min(1, found / expected) * ((reached[k] as number) / spans);
+      volume += (recall - recallBefore) * (found / (flagged[k] as number));
+      recallBefore = recall;
+    }
   }
   return volume / (buffer + 1);
 }
 
-function countAtLeast(descending: Float64Array, threshold: number): number {
+/** Index of the first of the descending thresholds that x reaches; the last is the lowest score, so there is one. */
+function firstReached(thresholds: Float64Array, x: number): number {
   let low = 0;
-  let high = descending.length;
+  let high = thresholds.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((descending[middle] as number) >= threshold) low = middle + 1;
+    if ((thresholds[middle] as number) > x) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function areaWithBuffer(
-  scores: ArrayLike<number>,
+function cumulate(counts: Float64Array): void {
+  for (let k = 1; k < counts.length; k++) counts[k] = (counts[k] as number) + (counts[k - 1] as number);
+}
+
+/** Summed weight of the fading rows that each threshold flags: sqrt(1 - distance/window), at most 1 where two meet. */
+function fadingFlagged(
+  flaggedFrom: Uint8Array,
   segments: readonly (readonly [number, number])[],
-  positives: number,
-  thresholds: Float64Array,
-  flagged: Float64Array,
+  labels: ArrayLike<number>,
   window: number,
-): number {
-  const half = window >> 1;
+): Float64Array {
   const weights = new Map<number, number>();
   const fade = (row: number, distance: number): void => {
-    if (row < 0 || row >= scores.length) return;
-    weights.set(row, Math.min(1, (weights.get(row) ?? 0) + Math.sqrt(1 - distance / window)));
+    if (row < 0 || row >= flaggedFrom.length || labels[row] === 1) return;
+    weights.set(row, (weights.get(row) ?? 0) + Math.sqrt(1 - distance / window));
   };
   for (const [first, last] of segments) {
-    for (let d = 1; d <= half; d++) {
+    for (let d = 1; d <= window >> 1; d++) {
       fade(first - d, d);
       fade(last + d, d);
     }
   }
-  const inside = segments.flatMap(([first, last]) => {
-    for (let row = first; row <= last; row++) weights.delete(row);
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-  const spans = joined(segments, half, scores.length);
-  const around = Array.from(weights);
-  let area = 0;
-  let recallBefore = 0;
-  for (let k = 0; k < thresholds.length; k++) {
-    const threshold = thresholds[k] as number;
-    let found = 0;
-    for (const row of inside) if ((scores[row] as number) >= threshold) found++;
-    let labelled = positives;
-    for (const [row, weight] of around) {
-      if ((scores[row] as number) < threshold) continue;
-      found += weight;
-      labelled += weight;
-    }
-    const existing = spans.filter(([first, last]) => reached(scores, first, last, threshold)).length;
-    const recall = Math.min(1, found / ((positives + labelled) / 2)) * (existing / spans.length);
-    area += (recall - recallBefore) * (found / (flagged[k] as number));
-    recallBefore = recall;
+  const sums = new Float64Array(THRESHOLDS);
+  for (const [row, weight] of weights) {
+    (sums[flaggedFrom[row] as number] as number) += Math.min(1, weight);
   }
-  return area;
+  cumulate(sums);
+  return sums;
 }
 
-/** Segments with their buffers, those that touch made one. */
-function joined(
+/** How many segments, widened on both sides and joined where they then overlap, have a flagged row at each threshold. */
+function segmentsReached(
+  flaggedFrom: Uint8Array,
   segments: readonly (readonly [number, number])[],
   half: number,
-  rows: number,
-): [number, number][] {
-  const out: [number, number][] = [];
+): Float64Array {
+  const counts = new Float64Array(THRESHOLDS);
+  let end = -1;
+  let earliest = THRESHOLDS;
   for (const [first, last] of segments) {
     const from = Math.max(0, first - half);
-    const to = Math.min(rows - 1, last + half);
-    const current = out.at(-1);
-    if (current !== undefined && from <= current[1]) current[1] = to;
-    else out.push([from, to]);
+    if (from > end && end >= 0) {
+      (counts[earliest] as number)++;
+      earliest = THRESHOLDS;
+    }
+    const to = Math.min(flaggedFrom.length - 1, last + half);
+    for (let row = Math.max(from, end + 1); row <= to; row++) {
+      const k = flaggedFrom[row] as number;
+      if (k < earliest) earliest = k;
+    }
+    end = to;
   }
-  return out;
-}
-
-function reached(scores: ArrayLike<number>, first: number, last: number, threshold: number): boolean {
-  for (let row = first; row <= last; row++) if ((scores[row] as number) >= threshold) return true;
-  return false;
+  (counts[earliest] as number)++;
+  cumulate(counts);
+  return counts;
 }

@@ -86,6 +86,6 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
       '/nowhere/r.html',
     );
     writeFileSync(gate, 'minimum: [\n');
-    await says('gate.yaml: ', model, file, '--gate', gate);
+    await says('gate.yaml:2:1: ', model, file, '--gate', gate);
   });
 });
