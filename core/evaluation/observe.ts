@@ -20,13 +20,13 @@ export interface Stretch {
 /** What a model says of the judged rows of a stretch. */
 export interface Observed {
   readonly scores: Float64Array;
-  /** 1 where a trigger or rule stands above its `info` threshold. */
+  /** 1 where the agent would flag: a trigger or rule over its `info` threshold, raised by the guard. */
   readonly flags: Uint8Array;
+  /** The same without the guard: what one row says, however many notifications came before it. */
+  readonly bare: Uint8Array;
   /** Value of the strongest trigger or rule over its `info` threshold: an alarm above 1. */
   readonly levels: Float64Array;
-  /** The same under the agent's guard, which raises thresholds with each notification. */
-  readonly guarded: Uint8Array;
-  /** Strongest trigger of a flagged row, by how far it is over. */
+  /** Strongest trigger of a row of `bare`, by how far it is over. */
   readonly triggers: (TriggerName | null)[];
 }
 
@@ -49,7 +49,7 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
     scores: new Float64Array(judged),
     flags: new Uint8Array(judged),
     levels: new Float64Array(judged),
-    guarded: new Uint8Array(judged),
+    bare: new Uint8Array(judged),
     triggers: new Array<TriggerName | null>(judged).fill(null),
   };
   const values = new Float64Array(columns.length);
@@ -86,8 +86,8 @@ export function observe(model: Model, schema: MetricSchema, stretch: Stretch): O
     if (guarded) guard.flagged(row);
     observed.scores[row - from] = score;
     observed.levels[row - from] = level;
-    observed.flags[row - from] = told === null ? 0 : 1;
-    observed.guarded[row - from] = guarded ? 1 : 0;
+    observed.bare[row - from] = told === null ? 0 : 1;
+    observed.flags[row - from] = guarded ? 1 : 0;
     observed.triggers[row - from] = told;
   }
   return observed;

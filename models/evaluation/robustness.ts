@@ -187,7 +187,7 @@ function disturbed(model: Model, seen: Seen, rows: DisturbedRows): Pair {
     without: {
       part,
       labels: own,
-      observed: { ...observed, scores, flags: bytes(observed.flags) },
+      observed: { ...observed, scores, flags: bytes(observed.flags), bare: bytes(observed.bare) },
     },
     with: { part, labels: own, observed: result },
   };

@@ -111,7 +111,9 @@ describe('what is wrong is counted, named by its line, and weighed', () => {
   test('a column that is missing, empty or no numbers fails by itself', async () => {
     const reasons = async (text: string): Promise<readonly string[]> => (await validate(text, 1)).reasons;
     const two = (a: string, b: string): string => `${START_S},${a}\n${START_S + 5},${b}`;
-    expect(await reasons(`timestamp,cpu,memory\n${two('1,2', '2,2')}`)).toEqual(['the column network is missing']);
+    expect(await reasons(`timestamp,cpu,memory\n${two('1,2', '2,2')}`)).toEqual([
+      'the column network is missing',
+    ]);
     expect(await reasons(`${HEADER}${two(',2,3', ',3,3')}`)).toEqual(['cpu is empty']);
     expect(await reasons(`${HEADER}${two('a,2,3', 'a,3,3')}`)).toEqual(['cpu holds no number at all']);
     expect(await reasons(`${HEADER}${two('1,2,3', '1,2,3')}`)).toEqual([

@@ -128,7 +128,7 @@ function watch(series: Series, model: Model): { scores: Float64Array; events: Ev
   });
   const labels = series.labels.subarray(series.testFrom);
   const rule = notificationRule(series.intervalMs);
-  const [events, guarded] = [observed.flags, observed.guarded].map((flags): Events => {
+  const [events, guarded] = [observed.bare, observed.flags].map((flags): Events => {
     const { segments, found, notifications, ...figures } = judgeEvents(
       flags,
       labels,
