@@ -1,5 +1,6 @@
+import { CompactForest } from './compact-forest.ts';
 import type { Detector } from './detector.ts';
-import { type IsolationForest, pathLengthSum, scoreOfPathLengths } from './isolation-forest.ts';
+import type { IsolationForest } from './isolation-forest.ts';
 import type { IsolationForestModel } from './model.ts';
 import type { MetricSchema } from './sample.ts';
 import { expectedPathLength, treeShap } from './tree-shap.ts';
@@ -14,6 +15,7 @@ export class IsolationForestDetector implements Detector {
   readonly baseValue: number;
   readonly inputsPerMetric = 1;
   readonly #forest: IsolationForest;
+  readonly #compact: CompactForest;
   readonly #fills: Float64Array;
   readonly #inputs: Float64Array;
   /** Row of the last score, which `contributions` explains. */
@@ -32,6 +34,7 @@ export class IsolationForestDetector implements Detector {
     }
     this.schema = schema;
     this.#forest = forest;
+    this.#compact = new CompactForest(forest);
     this.#fills = Float64Array.from(fills);
     if (!this.#fills.every(Number.isFinite)) throw new RangeError('a fill value is not finite');
     this.#inputs = this.#fills.slice();
@@ -54,9 +57,9 @@ export class IsolationForestDetector implements Detector {
 
   scoreInputs(inputs: ArrayLike<number>): number {
     this.#scored.set(inputs);
-    const sum = pathLengthSum(this.#forest, inputs);
+    const sum = this.#compact.pathLengthSum(this.#scored);
     this.#explained = -sum / this.#forest.trees.length;
-    return scoreOfPathLengths(this.#forest, sum);
+    return this.#compact.scoreOf(sum);
   }
 
   explained(): number {
