@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   fitIsolationForest,
@@ -9,6 +10,7 @@ import { averagePathLength } from '../../core/metric-forests.ts';
 import { Random } from '../../core/random.ts';
 import { treeShap } from '../../core/tree-shap.ts';
 import { readOracle } from '../support/oracle.ts';
+import { referenceForest } from '../support/reference-forest.ts';
 
 interface ForestOracle {
   readonly psi: number;
@@ -60,6 +62,34 @@ describe('isolation-forest', () => {
     const outlier = isolationScore(forest, [5, 5, -5]);
     expect(outlier).toBeGreaterThan(0.65);
     expect(inlier).toBeLessThan(0.5);
+  });
+
+  test('the fit in place gives the trees of the plain one, and leaves the random numbers where that does', () => {
+    const value = fc.oneof(
+      fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+      fc.constantFrom(0, -0, 1, 5e-324, -5e-324, 1 + 2 ** -52),
+    );
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(value, { minLength: 5, maxLength: 400 }),
+        fc.integer({ min: 2, max: 300 }),
+        fc.nat(),
+        (features, values, rowsPerTree, seed) => {
+          const rows = Float64Array.from(values.slice(0, values.length - (values.length % features)));
+          const [random, plain] = [new Random(seed), new Random(seed)];
+          const options = { trees: 4, rowsPerTree };
+          expect(fitIsolationForest(rows, features, random, options)).toEqual(
+            referenceForest(rows, features, plain, options),
+          );
+          expect(random.uint32()).toBe(plain.uint32());
+        },
+      ),
+      { numRuns: 200 },
+    );
+    const random = new Random(6);
+    const rows = Float64Array.from({ length: 60_000 }, () => Math.round(1000 * random.float()) / 10);
+    expect(fitIsolationForest(rows, 3, new Random(2))).toEqual(referenceForest(rows, 3, new Random(2)));
   });
 
   test('all-constant data has one leaf a tree and one score for everything', () => {
