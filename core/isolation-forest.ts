@@ -68,9 +68,8 @@ export function fitIsolationForest(
 ): IsolationForest {
   const count = rows.length / features;
   const size = Math.min(options.rowsPerTree, count);
-  const grower = new TreeGrower(rows, features, size, random);
-  const trees = Array.from({ length: options.trees }, () => grower.grow());
-  return { features, rowsPerTree: size, trees };
+  const grower = new ForestGrower(rows, features, size, options.trees, random);
+  return { features, rowsPerTree: size, trees: grower.grow(options.trees) };
 }
 
 /** Smallest k with 2^k >= n. */
@@ -80,41 +79,44 @@ function log2(n: number): number {
   return k;
 }
 
-/** Grows tree after tree in the same memory: rows are parted in place, by offset. */
-class TreeGrower {
+/** Grows tree after tree in the same memory: rows are parted in place, by offset, and all nodes lie in one array a kind. */
+class ForestGrower {
   readonly #rows: Float64Array;
   readonly #features: number;
   readonly #random: Random;
   readonly #depthLimit: number;
-  /** All row numbers, in order between two draws. */
-  readonly #deck: Uint32Array;
-  readonly #picked: Uint32Array;
+  /** By slot: a place in the deck, and the row that lies there now. */
+  readonly #places: Int32Array;
+  readonly #cards: Int32Array;
+  readonly #picked: Int32Array;
   /** The drawn rows, feature-major. */
   readonly #drawn: Float64Array;
   /** Drawn rows in the order of the leaves, as far as the tree has grown. */
-  readonly #offsets: Uint32Array;
-  readonly #aside: Uint32Array;
+  readonly #offsets: Int32Array;
+  readonly #aside: Int32Array;
   readonly #lows: Float64Array;
   readonly #highs: Float64Array;
-  readonly #varying: Uint32Array;
+  readonly #varying: Int32Array;
   readonly #tree: IsolationTree;
+  /** Of all trees. */
   #nodes = 0;
+  #root = 0;
 
-  constructor(rows: Float64Array, features: number, size: number, random: Random) {
+  constructor(rows: Float64Array, features: number, size: number, trees: number, random: Random) {
     this.#rows = rows;
     this.#features = features;
     this.#random = random;
     this.#depthLimit = Math.ceil(log2(Math.max(size, 2)));
-    this.#deck = new Uint32Array(rows.length / features);
-    for (let row = 0; row < this.#deck.length; row++) this.#deck[row] = row;
-    this.#picked = new Uint32Array(size);
+    this.#places = new Int32Array(4 * 2 ** log2(size));
+    this.#cards = new Int32Array(this.#places.length);
+    this.#picked = new Int32Array(size);
     this.#drawn = new Float64Array(size * features);
-    this.#offsets = new Uint32Array(size);
-    this.#aside = new Uint32Array(size);
+    this.#offsets = new Int32Array(size);
+    this.#aside = new Int32Array(size);
     this.#lows = new Float64Array(features);
     this.#highs = new Float64Array(features);
-    this.#varying = new Uint32Array(features);
-    const most = Math.max(1, 2 * size - 1);
+    this.#varying = new Int32Array(features);
+    const most = trees * Math.max(1, 2 * size - 1);
     this.#tree = {
       feature: new Int32Array(most),
       threshold: new Float64Array(most),
@@ -124,43 +126,66 @@ class TreeGrower {
     };
   }
 
-  grow(): IsolationTree {
-    this.#draw();
-    this.#nodes = 0;
-    this.#growNode(0, this.#offsets.length, 0);
+  grow(trees: number): IsolationTree[] {
+    const ends = Array.from({ length: trees }, () => {
+      this.#draw();
+      this.#root = this.#nodes;
+      this.#growNode(0, this.#offsets.length, 0);
+      return this.#nodes;
+    });
     const { feature, threshold, left, right, samples } = this.#tree;
-    return {
+    const all = {
       feature: feature.slice(0, this.#nodes),
       threshold: threshold.slice(0, this.#nodes),
       left: left.slice(0, this.#nodes),
       right: right.slice(0, this.#nodes),
       samples: samples.slice(0, this.#nodes),
     };
+    return ends.map((end, t) => {
+      const first = ends[t - 1] ?? 0;
+      return {
+        feature: all.feature.subarray(first, end),
+        threshold: all.threshold.subarray(first, end),
+        left: all.left.subarray(first, end),
+        right: all.right.subarray(first, end),
+        samples: all.samples.subarray(first, end),
+      };
+    });
   }
 
-  /** Rows without replacement (partial Fisher-Yates); then the deck is put in order again. */
+  /**
+   * Rows without replacement: a partial Fisher-Yates shuffle of a deck of which only the cards that moved are written
+   * down, in a hash table with open addressing that the first-level cache holds.
+   */
   #draw(): void {
-    const deck = this.#deck;
+    const places = this.#places;
+    const cards = this.#cards;
     const picked = this.#picked;
     const rows = this.#rows;
     const drawn = this.#drawn;
     const features = this.#features;
     const size = picked.length;
+    const count = rows.length / features;
+    const mask = places.length - 1;
+    places.fill(-1);
     for (let i = 0; i < size; i++) {
-      const j = i + this.#random.below(deck.length - i);
-      const at = deck[j]! * features;
-      deck[j] = deck[i]!;
-      picked[i] = j;
+      const j = i + this.#random.below(count - i);
+      let slot = Math.imul(j, 0x9e3779b1) & mask;
+      while (places[slot] !== -1 && places[slot] !== j) slot = (slot + 1) & mask;
+      picked[i] = places[slot] === j ? cards[slot]! : j;
+      let own = Math.imul(i, 0x9e3779b1) & mask;
+      while (places[own] !== -1 && places[own] !== i) own = (own + 1) & mask;
+      const card = places[own] === i ? cards[own]! : i;
+      places[slot] = j;
+      cards[slot] = card;
       this.#offsets[i] = i;
-      for (let feature = 0; feature < features; feature++) drawn[feature * size + i] = rows[at + feature]!;
     }
-    for (let i = 0; i < size; i++) {
-      deck[i] = i;
-      deck[picked[i]!] = picked[i]!;
+    for (let feature = 0; feature < features; feature++) {
+      for (let i = 0; i < size; i++) drawn[feature * size + i] = rows[picked[i]! * features + feature]!;
     }
   }
 
-  /** Of the offsets [from, to). @returns the node's index */
+  /** Of the offsets [from, to). @returns the node's index in its tree */
   #growNode(from: number, to: number, depth: number): number {
     const tree = this.#tree;
     const node = this.#nodes++;
@@ -169,9 +194,9 @@ class TreeGrower {
     tree.left[node] = -1;
     tree.right[node] = -1;
     tree.samples[node] = to - from;
-    if (to - from <= 1 || depth >= this.#depthLimit) return node;
+    if (to - from <= 1 || depth >= this.#depthLimit) return node - this.#root;
     const feature = this.#chooseFeature(from, to);
-    if (feature < 0) return node;
+    if (feature < 0) return node - this.#root;
     const low = this.#lows[feature]!;
     const high = this.#highs[feature]!;
     const cut = low + this.#random.float() * (high - low);
@@ -182,7 +207,7 @@ class TreeGrower {
     tree.threshold[node] = threshold;
     tree.left[node] = this.#growNode(from, middle, depth + 1);
     tree.right[node] = this.#growNode(middle, to, depth + 1);
-    return node;
+    return node - this.#root;
   }
 
   /** Drawn evenly among the features that vary here; -1 where none does. */

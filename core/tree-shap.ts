@@ -77,12 +77,26 @@ export class TreeShap {
       this.#shares.fill(1);
       this.#products.fill(1, 0, this.#points);
       this.#cold = 0;
-      this.#descend(0, 0);
+      this.#visit(0, 0);
     }
     for (let i = 0; i < features; i++) out[i] = (out[i] as number) / trees.length;
   }
 
   /** Leaves in #sums what stands below the node, and adds to the values what its edges are worth. */
+  #visit(node: number, depth: number): void {
+    const ending =
+      this.#masks.length > 0 ? (this.#masks[node]! & ~this.#cold) === 0 : this.#tree.feature[node]! < 0;
+    if (!ending) {
+      this.#descend(node, depth);
+      return;
+    }
+    // Nothing below depends on the row any more: the shares of the training rows decide.
+    const mean = this.#mean[node]!;
+    const points = this.#points;
+    const at = depth * points;
+    for (let q = at; q < at + points; q++) this.#sums[q] = this.#products[q]! * mean;
+  }
+
   #descend(node: number, depth: number): void {
     const points = this.#points;
     const products = this.#products;
@@ -90,12 +104,6 @@ export class TreeShap {
     const at = depth * points;
     const tree = this.#tree;
     const feature = tree.feature[node]!;
-    if (feature < 0 || (this.#masks.length > 0 && (this.#masks[node]! & ~this.#cold) === 0)) {
-      // Nothing below depends on the row any more: the shares of the training rows decide.
-      const mean = this.#mean[node]!;
-      for (let q = 0; q < points; q++) sums[at + q] = products[at + q]! * mean;
-      return;
-    }
     const goLeft = this.#row[feature]! <= tree.threshold[node]!;
     const hot = goLeft ? tree.left[node]! : tree.right[node]!;
     const cold = goLeft ? tree.right[node]! : tree.left[node]!;
@@ -104,12 +112,12 @@ export class TreeShap {
     const before = this.#shares[feature]!;
     if (before === 0) {
       for (let q = 0; q < points; q++) products[below + q] = products[at + q]! * share;
-      this.#descend(hot, depth + 1);
+      this.#visit(hot, depth + 1);
       for (let q = 0; q < points; q++) {
         sums[at + q] = sums[below + q]!;
         products[below + q] = products[at + q]! * (1 - share);
       }
-      this.#descend(cold, depth + 1);
+      this.#visit(cold, depth + 1);
       for (let q = 0; q < points; q++) sums[at + q] = sums[at + q]! + sums[below + q]!;
       return;
     }
@@ -129,7 +137,7 @@ export class TreeShap {
       terms[own + q] = (1 - z) * inverse;
     }
     this.#shares[feature] = z;
-    this.#descend(hot, depth + 1);
+    this.#visit(hot, depth + 1);
     let value = 0;
     const coldShare = before * (1 - share);
     for (let q = 0; q < points; q++) {
@@ -142,7 +150,7 @@ export class TreeShap {
     }
     this.#shares[feature] = 0;
     this.#cold |= 1 << feature;
-    this.#descend(cold, depth + 1);
+    this.#visit(cold, depth + 1);
     this.#cold &= ~(1 << feature);
     this.#shares[feature] = before;
     for (let q = 0; q < points; q++) {
