@@ -107,7 +107,7 @@ class ForestGrower {
     this.#features = features;
     this.#random = random;
     this.#depthLimit = Math.ceil(log2(Math.max(size, 2)));
-    this.#places = new Int32Array(4 * 2 ** log2(size));
+    this.#places = new Int32Array(4 << log2(size));
     this.#cards = new Int32Array(this.#places.length);
     this.#picked = new Int32Array(size);
     this.#drawn = new Float64Array(size * features);
