@@ -14,6 +14,7 @@ export interface Line {
 export class LineSplitter {
   #chunk: Buffer = Buffer.alloc(0);
   #at = 0;
+  #lastLineEnd = 0;
   #carry: Buffer[] = [];
   #carryBytes = 0;
   #tooLong = false;
@@ -23,6 +24,29 @@ export class LineSplitter {
   push(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#at = 0;
+    this.#lastLineEnd = chunk.lastIndexOf(10) + 1;
+  }
+
+  /** Lines given so far. */
+  get count(): number {
+    return this.#number;
+  }
+
+  /**
+   * Offers the whole lines of the chunk that come next as bytes, until one is declined; `next` gives that one.
+   * @param take gets where a line begins and the end of the last whole one, behind its line feed; returns where the
+   *   line after begins, or -1
+   */
+  takeWhile(take: (chunk: Buffer, at: number, end: number, number: number) => number): void {
+    // What was carried over belongs to the line, and a byte order mark to the first.
+    if (this.#carryBytes > 0 || this.#tooLong || this.#number === 0) return;
+    const end = this.#lastLineEnd;
+    while (this.#at < end) {
+      const next = take(this.#chunk, this.#at, end, this.#number + 1);
+      if (next < 0) return;
+      this.#at = next;
+      this.#number++;
+    }
   }
 
   /** The next whole line, or null when more bytes are wanted. */
@@ -105,9 +129,9 @@ const ISO =
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /** 1973 as milliseconds, the year 5138 as seconds. */
-const SECONDS_MAX = 1e11;
+export const SECONDS_MAX = 1e11;
 /** The year 5138. */
-const MILLISECONDS_MAX = 1e14;
+export const MILLISECONDS_MAX = 1e14;
 
 /**
  * Unix milliseconds of an ISO 8601 date (UTC unless it names its zone), epoch seconds (below 1e11) or epoch
@@ -126,7 +150,7 @@ export function parseTimestamp(text: string): number {
   const inRange = +hour < 24 && +minute < 60 && +second < 61 && offsetMinutes < 24 * 60;
   const dayMs = Date.UTC(+year!, +month! - 1, +day!);
   // The 31st of June rolls over.
-  if (!inRange || new Date(dayMs).getUTCDate() !== +day! || +month! > 12) return Number.NaN;
+  if (!inRange || new Date(dayMs).getUTCDate() !== +day! || +month! > 12 || +month! < 1) return Number.NaN;
   const timeMs = ((+hour * 60 + +minute) * 60 + +second) * 1000 + Math.floor(Number(`0.${fraction}`) * 1000);
   return dayMs + timeMs - (sign === '-' ? -offsetMinutes : offsetMinutes) * 60_000;
 }

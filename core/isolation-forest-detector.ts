@@ -1,8 +1,8 @@
+import { CompactForest } from './compact-forest.ts';
 import type { Detector } from './detector.ts';
-import { type IsolationForest, pathLengthSum, scoreOfPathLengths } from './isolation-forest.ts';
 import type { IsolationForestModel } from './model.ts';
 import type { MetricSchema } from './sample.ts';
-import { expectedPathLength, treeShap } from './tree-shap.ts';
+import { TreeShap } from './tree-shap.ts';
 
 /**
  * The standard isolation forest behind the Detector seam: one input a metric, no windows. The score is 2^-x, which is
@@ -13,7 +13,9 @@ export class IsolationForestDetector implements Detector {
   readonly schema: MetricSchema;
   readonly baseValue: number;
   readonly inputsPerMetric = 1;
-  readonly #forest: IsolationForest;
+  readonly #trees: number;
+  readonly #compact: CompactForest;
+  readonly #shap: TreeShap;
   readonly #fills: Float64Array;
   readonly #inputs: Float64Array;
   /** Row of the last score, which `contributions` explains. */
@@ -31,12 +33,14 @@ export class IsolationForestDetector implements Detector {
       throw new RangeError('a forest needs a tree, and each tree two rows');
     }
     this.schema = schema;
-    this.#forest = forest;
+    this.#trees = forest.trees.length;
+    this.#shap = new TreeShap(forest);
+    this.#compact = new CompactForest(forest);
     this.#fills = Float64Array.from(fills);
     if (!this.#fills.every(Number.isFinite)) throw new RangeError('a fill value is not finite');
     this.#inputs = this.#fills.slice();
     this.#scored = this.#fills.slice();
-    this.baseValue = -expectedPathLength(forest);
+    this.baseValue = -this.#shap.base;
     this.scoreInputs(this.#fills);
   }
 
@@ -54,9 +58,9 @@ export class IsolationForestDetector implements Detector {
 
   scoreInputs(inputs: ArrayLike<number>): number {
     this.#scored.set(inputs);
-    const sum = pathLengthSum(this.#forest, inputs);
-    this.#explained = -sum / this.#forest.trees.length;
-    return scoreOfPathLengths(this.#forest, sum);
+    const sum = this.#compact.pathLengthSum(this.#scored);
+    this.#explained = -sum / this.#trees;
+    return this.#compact.scoreOf(sum);
   }
 
   explained(): number {
@@ -64,8 +68,8 @@ export class IsolationForestDetector implements Detector {
   }
 
   contributions(out: Float64Array): void {
-    const { values } = treeShap(this.#forest, this.#scored);
-    for (let i = 0; i < values.length; i++) out[i] = -(values[i] as number);
+    this.#shap.explain(this.#scored, out);
+    for (let i = 0; i < this.#scored.length; i++) out[i] = -(out[i] as number);
   }
 
   /** There are no windows to forget. */

@@ -3,6 +3,8 @@ import { Random } from '../../core/random.ts';
 /** Up to so many values quantiles are exact; beyond, they are those of an even sample of this size. */
 export const KEPT_VALUES = 1 << 18;
 const BINS = 12;
+/** Half as many are usual for 2^18 values; an order that was made to need more is sorted. */
+const ROUNDS_MAX = 64;
 /** Tukey's fences. */
 const FENCE = 1.5;
 
@@ -60,8 +62,8 @@ export class ColumnProfile {
       this.#kept[this.#n] = value;
       return;
     }
-    const at = Math.floor(this.#random.float() * (this.#n + 1));
-    if (at < KEPT_VALUES) this.#kept[at] = value;
+    const at = (this.#random.uint32() / 2 ** 32) * (this.#n + 1);
+    if (at < KEPT_VALUES) this.#kept[Math.floor(at)] = value;
   }
 
   report(): ColumnReport {
@@ -81,11 +83,13 @@ export class ColumnProfile {
       };
       return { type, ...this.counts, ...none, outliers: 0, constant: false, histogram: [] };
     }
-    const sorted = this.#kept.slice(0, Math.min(n, KEPT_VALUES)).sort();
-    const at = (q: number): number => quantile(sorted, q);
+    const values = this.#kept.slice(0, Math.min(n, KEPT_VALUES));
+    orderQuantiles(values);
+    const at = (q: number): number => quantile(values, q);
     const [p25, p75] = [at(0.25), at(0.75)];
     const [low, high] = [p25 - FENCE * (p75 - p25), p75 + FENCE * (p75 - p25)];
-    const outside = sorted.reduce((count, x) => count + (x < low || x > high ? 1 : 0), 0);
+    let outside = 0;
+    for (const x of values) if (x < low || x > high) outside++;
     return {
       type,
       ...this.counts,
@@ -97,12 +101,53 @@ export class ColumnProfile {
       p75,
       p95: at(0.95),
       max: this.#max,
-      outliers: Math.round((outside * n) / sorted.length),
+      outliers: Math.round((outside * n) / values.length),
       constant: n > 1 && this.#min === this.#max,
-      histogram: histogram(sorted, this.#min, this.#max),
+      histogram: histogram(values, this.#min, this.#max),
     };
   }
 }
+
+/** Puts in their places only what the quantiles read: a sixth of the time of sorting. */
+function orderQuantiles(values: Float64Array): void {
+  let from = 0;
+  for (const q of [0.25, 0.5, 0.75, 0.95]) {
+    const rank = Math.floor(q * (values.length - 1));
+    for (const at of [rank, Math.min(rank + 1, values.length - 1)]) {
+      select(values, from, at);
+      from = at;
+    }
+  }
+}
+
+/** Quickselect (Hoare 1961): what is at `rank` afterwards, sorting would have put there. Nothing before `from` moves. */
+export function select(values: Float64Array, from: number, rank: number): void {
+  let low = from;
+  let high = values.length - 1;
+  for (let rounds = 0; low < high; rounds++) {
+    if (rounds === ROUNDS_MAX) {
+      values.subarray(low, high + 1).sort();
+      return;
+    }
+    const pivot = medianOfThree(values[low]!, values[(low + high) >> 1]!, values[high]!);
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (values[i]! < pivot) i++;
+      while (values[j]! > pivot) j--;
+      if (i > j) break;
+      const swapped = values[i]!;
+      values[i++] = values[j]!;
+      values[j--] = swapped;
+    }
+    if (rank <= j) high = j;
+    else if (rank >= i) low = i;
+    else return;
+  }
+}
+
+const medianOfThree = (a: number, b: number, c: number): number =>
+  a < b ? (b < c ? b : a < c ? c : a) : a < c ? a : b < c ? c : b;
 
 /** Linear between order statistics: type 7 of Hyndman and Fan 1996, as numpy's default. */
 export function quantile(sorted: Float64Array, q: number): number {
@@ -113,9 +158,9 @@ export function quantile(sorted: Float64Array, q: number): number {
   return left + (at - low) * (right - left);
 }
 
-function histogram(sorted: Float64Array, min: number, max: number): number[] {
+function histogram(values: Float64Array, min: number, max: number): number[] {
   const bins = new Array<number>(BINS).fill(0);
-  for (const x of sorted) {
+  for (const x of values) {
     const bin = max > min ? Math.floor(((x - min) / (max - min)) * BINS) : 0;
     (bins[Math.min(bin, BINS - 1)] as number)++;
   }

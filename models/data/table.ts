@@ -11,6 +11,7 @@ export class DataError extends Error {
 
 const COLUMNS_MAX = 1024;
 const NAME_LENGTH_MAX = 128;
+const CHUNK_BYTES = 1 << 18;
 const GZIP_MAGIC = [0x1f, 0x8b];
 
 export const quoted = (text: string): string =>
@@ -30,18 +31,21 @@ export interface RawRow {
 export class Table {
   readonly path: string;
   readonly names: readonly string[];
-  readonly #lines: AsyncIterator<Line>;
+  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #splitter: LineSplitter;
   readonly #destroy: () => void;
 
   private constructor(
     path: string,
     names: readonly string[],
-    lines: AsyncIterator<Line>,
+    chunks: AsyncIterator<Buffer>,
+    splitter: LineSplitter,
     destroy: () => void,
   ) {
     this.path = path;
     this.names = names;
-    this.#lines = lines;
+    this.#chunks = chunks;
+    this.#splitter = splitter;
     this.#destroy = destroy;
   }
 
@@ -50,34 +54,61 @@ export class Table {
     const standardInput = path === '-' || path === '/dev/stdin';
     const shown = standardInput ? 'standard input' : path;
     const raw = standardInput ? process.stdin : await openFile(path);
-    const lines = readLines(raw, shown);
+    const chunks = unpacked(raw);
+    const splitter = new LineSplitter();
     try {
-      const first = await lines.next();
-      return new Table(shown, header(shown, first.done === true ? null : first.value), lines, () =>
-        raw.destroy(),
-      );
+      let first = splitter.next();
+      while (first === null) {
+        const chunk = await nextChunk(chunks, shown, 0);
+        if (chunk === null) break;
+        splitter.push(chunk);
+        first = splitter.next();
+      }
+      const names = header(shown, first ?? splitter.end());
+      return new Table(shown, names, chunks, splitter, () => raw.destroy());
     } catch (error) {
       raw.destroy();
       throw error;
     }
   }
 
-  /** Every row behind the header; empty lines are none. @throws DataError where the file is cut or damaged */
-  async *rows(): AsyncGenerator<RawRow> {
+  /**
+   * Every row behind the header, in order; empty lines are none.
+   * @param plain is offered a line as bytes first (see LineSplitter.takeWhile), and may decline it
+   * @param other gets the lines that were declined
+   * @throws DataError where the file is cut or damaged
+   */
+  async scan(
+    plain: (chunk: Buffer, at: number, end: number, line: number) => number,
+    other: (row: RawRow) => void,
+  ): Promise<void> {
+    const splitter = this.#splitter;
     try {
       for (;;) {
-        const { value: line, done } = await this.#lines.next();
-        if (done === true) return;
-        if (line.text === '' && !line.tooLong) continue;
-        if (line.tooLong) yield { line: line.number, cells: [], fault: 'tooLong' };
-        else if (line.binary) yield { line: line.number, cells: [], fault: 'binary' };
-        else {
-          const cells = parseCells(line.text);
-          yield { line: line.number, cells, fault: cells.length === this.names.length ? null : 'columns' };
+        for (;;) {
+          splitter.takeWhile(plain);
+          const line = splitter.next();
+          if (line === null) break;
+          this.#give(line, other);
         }
+        const chunk = await nextChunk(this.#chunks, this.path, splitter.count);
+        if (chunk === null) break;
+        splitter.push(chunk);
       }
+      const last = splitter.end();
+      if (last !== null) this.#give(last, other);
     } finally {
       this.#destroy();
+    }
+  }
+
+  #give(line: Line, other: (row: RawRow) => void): void {
+    if (line.text === '' && !line.tooLong) return;
+    if (line.tooLong) other({ line: line.number, cells: [], fault: 'tooLong' });
+    else if (line.binary) other({ line: line.number, cells: [], fault: 'binary' });
+    else {
+      const cells = parseCells(line.text);
+      other({ line: line.number, cells, fault: cells.length === this.names.length ? null : 'columns' });
     }
   }
 }
@@ -89,20 +120,14 @@ async function openFile(path: string): Promise<Readable> {
   });
   if (about.isDirectory()) throw new DataError(`${path} is a directory. Name the CSV files in it.`);
   if (!about.isFile() && !about.isFIFO()) throw new DataError(`${path} is no file. Name a CSV file.`);
-  return createReadStream(path, { highWaterMark: 1 << 18 });
+  return createReadStream(path, { highWaterMark: CHUNK_BYTES });
 }
 
-async function* readLines(raw: Readable, path: string): AsyncGenerator<Line, undefined> {
-  const splitter = new LineSplitter();
-  let lines = 0;
+/** null at the end. @param lines that were read whole @throws DataError */
+async function nextChunk(chunks: AsyncIterator<Buffer>, path: string, lines: number): Promise<Buffer | null> {
   try {
-    for await (const chunk of unpacked(raw)) {
-      splitter.push(chunk);
-      for (let line = splitter.next(); line !== null; line = splitter.next()) {
-        lines = line.number;
-        yield line;
-      }
-    }
+    const { value, done } = await chunks.next();
+    return done === true ? null : value;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM')
@@ -111,9 +136,6 @@ async function* readLines(raw: Readable, path: string): AsyncGenerator<Line, und
       `${path}: after line ${lines}: ${message}. Is it complete, and a whole gzip if it is packed?`,
     );
   }
-  const last = splitter.end();
-  if (last !== null) yield last;
-  return undefined;
 }
 
 /** The bytes, unpacked where they begin as gzip does. */
@@ -126,7 +148,7 @@ async function* unpacked(raw: Readable): AsyncGenerator<Buffer> {
     yield* all;
     return;
   }
-  const gunzip = createGunzip();
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
   // What goes wrong with either is thrown where the bytes are read.
   pipeline(Readable.from(all), gunzip, () => {});
   yield* gunzip as AsyncIterable<Buffer>;

@@ -1,18 +1,13 @@
-import { classifyCell, parseTimestamp } from '../../core/csv.ts';
+import { classifyCell, parseCells, parseTimestamp } from '../../core/csv.ts';
+import { PlainRows } from '../../core/csv-plain.ts';
 import { ColumnProfile, type ColumnReport } from './column-profile.ts';
 import { ANY_NUMBER, type ColumnRule, type DataSchema } from './data-schema.ts';
 import { UNLABELLED } from './recording.ts';
 import { DataError, quoted, Table } from './table.ts';
+import { TimeCheck } from './time-check.ts';
 
 /** Lines that are named; the rest is counted. */
 const OFFENCES_NAMED = 10;
-/** A time that comes again out of order is found within so many rows; in sorted data it is the row before. */
-const TIMES_REMEMBERED = 1 << 16;
-const INTERVALS_KEPT = 1 << 16;
-/** Longer than this many usual intervals is a gap. */
-const GAP_INTERVALS = 2.5;
-/** Further than this from the usual interval is irregular. */
-const IRREGULAR_SHARE = 0.25;
 
 export interface Offence {
   readonly line: number;
@@ -80,20 +75,61 @@ export async function validateFile(
   const features = table.names.filter((name) => !SPECIAL.has(name));
   if (features.length === 0) throw new DataError(`${table.path}, line 1: no column beside "timestamp".`);
   const check = new RowCheck(table.names, schema);
-  for await (const row of table.rows()) {
-    check.row(row);
-    if (onRow !== undefined && !Number.isNaN(check.current.timeMs)) onRow(check.current, table.names);
-  }
+  const { current } = check;
+  const plain = new PlainRows(table.names.length, table.names.indexOf('timestamp'));
+  await table.scan(
+    (chunk, at, end, line) => {
+      const next = plain.read(chunk, at, end);
+      if (next < 0 || !check.plainRow(plain, line, chunk, at, next)) return -1;
+      onRow?.(current, table.names);
+      return next;
+    },
+    (row) => {
+      check.row(row);
+      if (!Number.isNaN(current.timeMs)) onRow?.(current, table.names);
+    },
+  );
   return check.report(table.path, missingColumns, options.maxViolationRate);
+}
+
+/** The cells of a row whose time could be read; those of a plain line are read where somebody asks. */
+class RowText {
+  #cells: readonly string[] | null = null;
+  #bytes: Buffer | null = null;
+  #at = 0;
+  #end = 0;
+
+  setCells(cells: readonly string[]): void {
+    this.#cells = cells;
+    this.#bytes = null;
+  }
+
+  setBytes(bytes: Buffer, at: number, end: number): void {
+    this.#cells = null;
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = end;
+  }
+
+  cells(): readonly string[] {
+    this.#cells ??= parseCells(this.#bytes?.toString('latin1', this.#at, this.#end) ?? '');
+    return this.#cells;
+  }
 }
 
 class RowCheck {
   readonly #names: readonly string[];
   readonly #rules: readonly (ColumnRule | null)[];
   readonly #profiles: readonly (ColumnProfile | null)[];
+  /** Positions of the metrics, and the lowest and highest value that each may have. */
+  readonly #metrics: Uint32Array;
+  readonly #lows: Float64Array;
+  readonly #highs: Float64Array;
   readonly #timeAt: number;
   readonly #labelAt: number;
-  readonly #times = new TimeCheck();
+  readonly #times: TimeCheck;
+  #text = new RowText();
+  #textBefore = new RowText();
   readonly #offences: Offence[] = [];
   readonly #labelled = { rows: 0, anomalous: 0 };
   #rows = 0;
@@ -108,7 +144,18 @@ class RowCheck {
     this.#labelAt = names.indexOf('label');
     this.#rules = names.map((name) => (SPECIAL.has(name) ? null : (schema.get(name) ?? ANY_NUMBER)));
     this.#profiles = names.map((name) => (SPECIAL.has(name) ? null : new ColumnProfile()));
-    this.current = { timeMs: Number.NaN, label: UNLABELLED, values: new Float64Array(names.length) };
+    this.#metrics = Uint32Array.from(names.keys()).filter((i) => this.#rules[i] !== null);
+    this.#lows = Float64Array.from(this.#rules, (rule) => rule?.min ?? Number.NEGATIVE_INFINITY);
+    this.#highs = Float64Array.from(this.#rules, (rule) => rule?.max ?? Number.POSITIVE_INFINITY);
+    this.#times = new TimeCheck(() => {
+      const before = this.#textBefore.cells();
+      return this.#text.cells().every((cell, i) => cell === before[i]);
+    });
+    this.current = {
+      timeMs: Number.NaN,
+      label: UNLABELLED,
+      values: new Float64Array(names.length).fill(Number.NaN),
+    };
   }
 
   row({ line, cells, fault }: { line: number; cells: readonly string[]; fault: string | null }): void {
@@ -124,6 +171,52 @@ class RowCheck {
       if (this.#labelAt >= 0) this.#label(line, cells[this.#labelAt] as string);
     }
     if (this.#offended) this.#violations++;
+  }
+
+  /**
+   * A row that broke no rule of a cell, from its numbers. Does what `row` would with its text.
+   * @returns false where it broke one: then nothing was done
+   */
+  plainRow({ values, timeMs }: PlainRows, line: number, bytes: Buffer, at: number, end: number): boolean {
+    const metrics = this.#metrics;
+    for (let k = 0; k < metrics.length; k++) {
+      const i = metrics[k]!;
+      const x = values[i]!;
+      if (Number.isNaN(x) ? this.#rules[i]!.required : x < this.#lows[i]! || x > this.#highs[i]!)
+        return false;
+    }
+    const label = this.#labelAt < 0 ? Number.NaN : values[this.#labelAt]!;
+    if (!Number.isNaN(label) && label !== 0 && label !== 1) return false;
+    this.#rows++;
+    this.#offended = false;
+    const { current } = this;
+    current.timeMs = timeMs;
+    this.#text.setBytes(bytes, at, end);
+    this.#orderOf(line, timeMs);
+    for (let k = 0; k < metrics.length; k++) {
+      const i = metrics[k]!;
+      const x = values[i]!;
+      const profile = this.#profiles[i]!;
+      current.values[i] = x;
+      if (Number.isNaN(x)) profile.counts.missing++;
+      else profile.add(x);
+    }
+    current.label = UNLABELLED;
+    if (!Number.isNaN(label)) {
+      current.label = label;
+      this.#labelled.rows++;
+      this.#labelled.anomalous += label;
+    }
+    if (this.#offended) this.#violations++;
+    return true;
+  }
+
+  #orderOf(line: number, timeMs: number): void {
+    const fault = this.#times.next(timeMs);
+    if (fault !== null) this.#offend(line, 'timestamp', fault);
+    const before = this.#textBefore;
+    this.#textBefore = this.#text;
+    this.#text = before;
   }
 
   #faultWords(fault: string, found: number): string {
@@ -144,8 +237,8 @@ class RowCheck {
       return;
     }
     this.current.timeMs = timeMs;
-    const fault = this.#times.next(timeMs, cells);
-    if (fault !== null) this.#offend(line, 'timestamp', fault);
+    this.#text.setCells(cells);
+    this.#orderOf(line, timeMs);
   }
 
   #cell(line: number, i: number, text: string): void {
@@ -237,87 +330,3 @@ class RowCheck {
 
 const percent = (share: number): string =>
   `${(100 * share).toFixed(share < 0.001 ? 3 : 1).replace(/\.0$/, '')} %`;
-
-/** Order, duplicates and regularity of times. */
-class TimeCheck {
-  readonly #remembered = new Set<number>();
-  readonly #ring = new Float64Array(TIMES_REMEMBERED);
-  #count = 0;
-  #lastMs = Number.NaN;
-  #lastRow: readonly string[] = [];
-  #firstMs = Number.POSITIVE_INFINITY;
-  #newestMs = Number.NEGATIVE_INFINITY;
-  readonly #intervals: number[] = [];
-  #duplicates = 0;
-  #duplicateRows = 0;
-  #outOfOrder = 0;
-  #long: number[] = [];
-
-  /** @returns what is wrong with the time, or null */
-  next(timeMs: number, cells: readonly string[]): string | null {
-    const step = timeMs - this.#lastMs;
-    const sameRow = step === 0 && cells.every((cell, i) => cell === this.#lastRow[i]);
-    const repeated = step === 0 || this.#remembered.has(timeMs);
-    this.#remember(timeMs);
-    this.#firstMs = Math.min(this.#firstMs, timeMs);
-    this.#newestMs = Math.max(this.#newestMs, timeMs);
-    this.#lastMs = timeMs;
-    this.#lastRow = cells;
-    if (repeated) {
-      this.#duplicates++;
-      if (sameRow) this.#duplicateRows++;
-      return sameRow ? 'the row stands there twice' : 'the time was there before';
-    }
-    if (step < 0) {
-      this.#outOfOrder++;
-      return 'is earlier than the row before';
-    }
-    if (step > 0) {
-      if (this.#intervals.length < INTERVALS_KEPT) this.#intervals.push(step);
-      this.#long.push(step);
-      if (this.#long.length > INTERVALS_KEPT) this.#shorten();
-    }
-    return null;
-  }
-
-  #remember(timeMs: number): void {
-    const at = this.#count++ % TIMES_REMEMBERED;
-    if (this.#count > TIMES_REMEMBERED) this.#remembered.delete(this.#ring[at] as number);
-    this.#ring[at] = timeMs;
-    this.#remembered.add(timeMs);
-  }
-
-  /** Only what is long against the usual can be a gap: the rest is let go. */
-  #shorten(): void {
-    const usual = this.#usualMs() ?? 0;
-    this.#irregularBefore += this.#long.filter((step) => isIrregular(step, usual)).length;
-    this.#gapsBefore += this.#long.filter((step) => step > GAP_INTERVALS * usual).length;
-    this.#long = [];
-  }
-
-  #irregularBefore = 0;
-  #gapsBefore = 0;
-
-  #usualMs(): number | null {
-    const sorted = Float64Array.from(this.#intervals).sort();
-    return sorted[sorted.length >> 1] ?? null;
-  }
-
-  report() {
-    this.#shorten();
-    const iso = (ms: number): string | null => (Number.isFinite(ms) ? new Date(ms).toISOString() : null);
-    return {
-      duplicates: this.#duplicates,
-      duplicateRows: this.#duplicateRows,
-      outOfOrder: this.#outOfOrder,
-      gaps: this.#gapsBefore,
-      irregular: this.#irregularBefore,
-      intervalMs: this.#usualMs(),
-      from: iso(this.#firstMs),
-      to: iso(this.#newestMs),
-    };
-  }
-}
-
-const isIrregular = (step: number, usual: number): boolean =>
-  Math.abs(step - usual) > IRREGULAR_SHARE * usual;
