@@ -1,7 +1,7 @@
 import { Random } from '../../core/random.ts';
 
 /** Up to so many values quantiles are exact; beyond, they are those of an even sample of this size. */
-export const KEPT_VALUES = 1 << 18;
+export const KEPT_VALUES = 1 << 16;
 const BINS = 12;
 /** Half as many are usual for 2^18 values; an order that was made to need more is sorted. */
 const ROUNDS_MAX = 64;
