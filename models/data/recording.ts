@@ -5,8 +5,8 @@
 
 /** Rows of one stretch. */
 export const STRETCH_ROWS = 8192;
-/** Doubles kept in all, over all recordings of one training: 32 MiB. */
-export const VALUES_MAX = 4 * 1024 * 1024;
+/** Doubles kept in all, over all recordings of one training: 24 MiB. */
+export const VALUES_MAX = 3 * 1024 * 1024;
 /** Beyond this many intervals a row does not continue the one before. */
 const GAP_INTERVALS = 5;
 /** In `labels`: nobody knows. */
