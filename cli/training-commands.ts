@@ -81,6 +81,7 @@ export const TRAINING: readonly Command[] = [
   }),
   command({
     command: 'score <model> <file>',
+    readsStandardInput: true,
     describe: 'What a model says of recorded data: timestamp, score, anomaly, as CSV',
     builder: (yargs) =>
       registryOption(yargs)
@@ -88,12 +89,12 @@ export const TRAINING: readonly Command[] = [
         .positional('file', {
           type: 'string',
           demandOption: true,
-          describe: 'CSV with a column timestamp, .gz too',
+          describe: 'CSV with a column timestamp, .gz too; -: standard input',
         })
         .option('explain', {
           type: 'boolean',
           default: false,
-          describe: 'Contributions of the metrics, too: with base_value they add up to the score',
+          describe: 'Contributions of the metrics, too: with base_value they add up to explained',
         })
         .option('out', { type: 'string', describe: 'Write there instead of to stdout' })
         .example('$0 score current.edgewood week.csv.gz --explain', 'Row by row'),

@@ -1,10 +1,16 @@
-import { createWriteStream } from 'node:fs';
-import type { Writable } from 'node:stream';
-import { ReplaySource } from '../../collector/replay.ts';
-import { SourceError } from '../../collector/source.ts';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { printable } from '../../agent/log.ts';
 import { INCIDENT_DEFAULTS } from '../../core/incident.ts';
 import type { Model } from '../../core/model.ts';
 import { Watcher } from '../../core/watcher.ts';
+import { DataError } from '../../models/data/table.ts';
+import {
+  type CheckedRow,
+  SPECIAL,
+  type ValidationReport,
+  validateFile,
+} from '../../models/data/validation.ts';
+import { schemaFor } from '../../models/training/assess.ts';
 import { Exit, UserError } from '../errors.ts';
 import { openModel } from '../model-reference.ts';
 import { registryDirectory } from '../registry.ts';
@@ -23,74 +29,141 @@ const PIECE_CHARACTERS = 1 << 16;
 /** `timestamp,score,anomaly`, row by row as they come: a file of any size in bounded memory. */
 export async function run(args: ScoreOptions): Promise<number> {
   const { model } = openModel(args.model, registryDirectory(args.registry));
-  const source = new ReplaySource({ files: [args.file], pace: 'max' });
+  const output = new Output(args.out);
+  const scorer = new Scorer(model, args.explain, output);
   try {
-    await source.open();
-    const missing = model.schema.filter(({ name }) => !source.schema.some((metric) => metric.name === name));
-    if (missing.length === model.schema.length) {
-      throw new UserError(
-        `${args.file} has none of the metrics of ${args.model} (${model.schema.map(({ name }) => name).join(', ')})`,
-      );
-    }
-    if (missing.length > 0) {
+    const report = await validateFile(
+      args.file,
+      // Whatever is a number is scored: a value out of its range is what a model is to find.
+      { schema: new Map(), maxViolationRate: 1 },
+      (row, names) => {
+        if (scorer.rows === 0) meet(model, names, args);
+        scorer.score(row, names);
+      },
+    );
+    if (scorer.rows === 0) throw unread(report);
+    output.end();
+    const lost = report.rows - scorer.rows;
+    if (lost > 0)
       process.stderr.write(
-        `edgewood: ${args.file} lacks ${missing.map(({ name }) => name).join(', ')}: scored as missing\n`,
+        `edgewood: ${lost} of ${report.rows} rows were left out. ${firstOffence(report)}\n`,
       );
-    }
-    const output = args.out === undefined ? process.stdout : await create(args.out);
-    await scoreAll(model, source, args.explain, output);
     return Exit.done;
   } catch (error) {
-    throw error instanceof SourceError ? new UserError(error.message) : error;
+    throw error instanceof DataError ? new UserError(error.message) : error;
   } finally {
-    await source.close();
+    output.close();
   }
 }
 
-async function create(path: string): Promise<Writable> {
-  const stream = createWriteStream(path);
-  await new Promise<void>((resolve, reject) => {
-    stream.once('open', () => resolve());
-    stream.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new UserError(`${path}: can't be written (${error.code})`)),
-    );
-  });
-  return stream;
+/** @throws UserError where the file has nothing that the model knows */
+function meet(model: Model, names: readonly string[], args: ScoreOptions): void {
+  const missing = model.schema.filter(({ name }) => !names.includes(name)).map(({ name }) => name);
+  if (missing.length === model.schema.length) {
+    throw new UserError(`${args.file} has none of the metrics of ${args.model} (${missing.join(', ')})`);
+  }
+  if (missing.length > 0) {
+    process.stderr.write(`edgewood: ${args.file} lacks ${missing.join(', ')}: scored as missing\n`);
+  }
+}
+
+function unread(report: ValidationReport): UserError {
+  const why =
+    report.rows === 0 ? 'there is no row behind the header.' : `no row can be read. ${firstOffence(report)}`;
+  return new UserError(`${report.file}: ${why}`);
+}
+
+function firstOffence({ offences }: ValidationReport): string {
+  const [first] = offences;
+  if (first === undefined) return '';
+  return `The first: line ${first.line}${first.column === null ? '' : `, ${printable(first.column)}`}: ${printable(first.reason)}.`;
 }
 
 /**
  * An anomaly is a sample at which a trigger is over its `info` threshold, before incidents are made of them. With
- * `explain`, score = base_value + the contributions, exactly (Shapley values of the detector).
+ * `explain`, base_value and the contributions (exact Shapley values) add up to `explained`: the score itself under
+ * metric-forests, the negated mean path length under an isolation forest.
  */
-async function scoreAll(
-  model: Model,
-  source: ReplaySource,
-  explain: boolean,
-  output: Writable,
-): Promise<void> {
-  const watcher = new Watcher(model, source.schema, INCIDENT_DEFAULTS);
-  const contributions = new Float64Array(model.schema.length);
-  const names = explain ? ['base_value', ...model.schema.map(({ name }) => `contribution_${name}`)] : [];
-  let piece = `${['timestamp', 'score', 'anomaly', ...names].join(',')}\n`;
-  const write = async (): Promise<void> => {
-    const room = output.write(piece);
-    piece = '';
-    if (!room) await new Promise<void>((resolve) => output.once('drain', () => resolve()));
-  };
-  for (let sample = await source.read(); sample !== null; sample = await source.read()) {
-    const score = watcher.warm(sample);
-    const anomaly = watcher.alarm.readings.some(({ value, thresholds }) => value > thresholds.info);
-    const cells: (string | number)[] = [new Date(sample.timeMs).toISOString(), text(score), anomaly ? 1 : 0];
-    if (explain) {
-      watcher.detector.contributions(contributions);
-      cells.push(watcher.detector.baseValue, ...Array.from(contributions, text));
-    }
-    piece += `${cells.join(',')}\n`;
-    if (piece.length > PIECE_CHARACTERS) await write();
+class Scorer {
+  rows = 0;
+  readonly #model: Model;
+  readonly #explain: boolean;
+  readonly #output: Output;
+  readonly #contributions: Float64Array;
+  #watcher: Watcher | null = null;
+
+  constructor(model: Model, explain: boolean, output: Output) {
+    this.#model = model;
+    this.#explain = explain;
+    this.#output = output;
+    this.#contributions = new Float64Array(model.schema.length);
   }
-  await write();
-  if (output !== process.stdout) await new Promise<void>((resolve) => output.end(() => resolve()));
+
+  score(row: CheckedRow, names: readonly string[]): void {
+    this.#watcher ??= this.#begin(names);
+    const { detector, alarm } = this.#watcher;
+    const score = this.#watcher.warm(row);
+    const anomaly = alarm.readings.some(({ value, thresholds }) => value > thresholds.info);
+    let line = `${new Date(row.timeMs).toISOString()},${text(score)},${anomaly ? 1 : 0}`;
+    if (this.#explain) {
+      detector.contributions(this.#contributions);
+      line += `,${detector.baseValue},${Array.from(this.#contributions, text).join(',')},${text(detector.explained())}`;
+    }
+    this.rows++;
+    this.#output.line(line);
+  }
+
+  #begin(names: readonly string[]): Watcher {
+    const metrics = this.#model.schema.map(({ name }) => `contribution_${name}`);
+    const more = this.#explain ? ['base_value', ...metrics, 'explained'] : [];
+    this.#output.line(['timestamp', 'score', 'anomaly', ...more].join(','));
+    // In the row's own order; what is no metric is not in the model, and is not looked at.
+    const schema = schemaFor(
+      this.#model,
+      names.map((name) => (SPECIAL.has(name) ? '' : name)),
+    );
+    return new Watcher(this.#model, schema, INCIDENT_DEFAULTS);
+  }
 }
 
 /** Missing is an empty cell. */
 const text = (x: number): string => (Number.isFinite(x) ? String(x) : '');
+
+/** Standard output or a file, written at once: rows never pile up in memory behind a slow reader. */
+class Output {
+  readonly #path: string | undefined;
+  #file: number | null = null;
+  #piece = '';
+
+  constructor(path: string | undefined) {
+    this.#path = path;
+    if (path !== undefined) this.#file = this.#try(() => openSync(path, 'w'));
+  }
+
+  line(text: string): void {
+    this.#piece += `${text}\n`;
+    if (this.#piece.length > PIECE_CHARACTERS) this.end();
+  }
+
+  end(): void {
+    const piece = this.#piece;
+    const file = this.#file;
+    this.#piece = '';
+    // Node writes to files, pipes and terminals synchronously on Linux.
+    if (file === null) process.stdout.write(piece);
+    else this.#try(() => writeSync(file, piece));
+  }
+
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+  }
+
+  #try<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw new UserError(`${this.#path}: can't be written (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+}

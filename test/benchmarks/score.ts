@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: one sample of the default features through the detector, with explanation, as the agent runs it
+ * `npm run bench:score`: one sample of the default features through the detector, with explanation, as the agent runs it
  * (its V8 flags) and as `score` would (with the optimising compilers), medians over repeats. The plain isolation forest
  * of 100 trees on the same rows is the peer.
  */
@@ -50,7 +50,7 @@ function main(): void {
   const total = agent.stepUs + agent.alertUs;
   const file = writeResult('benchmarks', 'score', {
     ...circumstances(),
-    command: 'npm run bench',
+    command: 'npm run bench:score',
     rows: ROWS,
     repeats: REPEATS,
     agentFlags: AGENT_FLAGS,

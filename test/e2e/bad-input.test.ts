@@ -1,7 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { BROKEN, GOOD } from '../support/broken-files.ts';
 import { EXECUTABLE, hasExecutable, runExecutable } from '../support/executable.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -44,9 +54,14 @@ describe.skipIf(!hasExecutable)('train on a broken file', () => {
     expect(registered()).toHaveLength(1);
   });
 
-  test.for(Object.entries(BROKEN))('%s', async ([, { content, says }]) => {
-    const folder = temporaryDirectory();
+  const all = mkdtempSync(join(tmpdir(), 'edgewood-broken-'));
+  afterAll(() => rmSync(all, { recursive: true, force: true }));
+
+  // Each is a process that mostly starts: several at a time.
+  test.concurrent.for(Object.entries(BROKEN))('%s', async ([name, { content, says }]) => {
+    const folder = join(all, name);
     const file = join(folder, 'broken.csv');
+    mkdirSync(folder);
     writeFileSync(file, content);
     await refused(file, folder, says);
   });

@@ -67,7 +67,7 @@ describe.skipIf(!hasExecutable)('edgewood validate', () => {
     const cases: [string[], RegExp][] = [
       [['/nowhere.csv'], /^edgewood: \/nowhere\.csv can't be opened \(ENOENT\)\. Check the path\.\n$/],
       [['--schema', schema, '/nowhere.csv'], /schema\.yaml: expected `columns:`/],
-      [['--schema', '/nowhere.yaml', '/nowhere.csv'], /nowhere\.yaml: ENOENT/],
+      [['--schema', '/nowhere.yaml', '/nowhere.csv'], /nowhere\.yaml: can't be read \(ENOENT\)/],
       [['--max-violations', '200', '/nowhere.csv'], /expected percent, from 0 to 100/],
       [[], /an argument is missing/],
     ];
