@@ -152,6 +152,23 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
     expect(insecure.says('ok', 'sink mqtt')).toContain('a message came back');
   });
 
+  test('tells a TLS port greeted in plain text, and a plain one greeted with TLS', async () => {
+    const made = certificates();
+    const mends = async (url: string): Promise<string> => {
+      const { findings, code } = await examine(
+        '--config',
+        configured(temporaryDirectory(), `  - type: mqtt\n    url: ${url}\n`),
+      );
+      expect(code).toBe(1);
+      return findings.map(({ area, mend }) => (area === 'sink mqtt' ? (mend ?? '') : '')).join('');
+    };
+    const secret = await tlsBroker(made.cert, made);
+    expect(await mends(`mqtt://127.0.0.1:${secret.port}`)).toMatch(/speak TLS\? Then mqtts:\/\/ in url/);
+    const plain = await startMosquitto();
+    onTestFinished(plain.stop);
+    expect(await mends(`mqtts://127.0.0.1:${plain.port}`)).toMatch(/or the url without TLS/);
+  });
+
   test('names a wrong password, and a topic that may not be published on', async () => {
     const directory = temporaryDirectory();
     const password = join(directory, 'password');
