@@ -18,13 +18,15 @@ export function suggest(path: string): string {
     return `; did you mean "${leafGroup}.${path}"? It stands under ${under} and is indented`;
   }
   const known = new Set(KEYS.flatMap((key) => [key.path, key.path.split('.')[0] as string]));
-  const best = nearest(path, known, Math.max(2, Math.floor(path.length / 3)));
+  // What a path has before its last name is no measure of how near that is.
+  const leaf = path.slice(path.lastIndexOf('.') + 1);
+  const best = nearest(path, known, Math.max(2, Math.floor(leaf.length / 3)));
   if (best !== undefined) return `; did you mean "${best}"?`;
   const group = path.split('.')[0] as string;
   const siblings = KEYS.filter((key) => path.includes('.') && key.path.startsWith(`${group}.`));
   return siblings.length === 0
     ? ''
-    : `; ${group} has ${siblings.map((key) => key.path.slice(group.length + 1)).join(', ')}`;
+    : `; ${group.endsWith('[]') ? `an entry of ${group.slice(0, -2)}` : group} has ${siblings.map((key) => key.path.slice(group.length + 1)).join(', ')}`;
 }
 
 /** A url without its user and password, wherever its host begins. */

@@ -350,6 +350,8 @@ test('suggestions come only where they are near', () => {
   expect(suggest('sink')).toBe('; did you mean "sinks"?');
   expect(suggest('sinks[].password')).toBe('; did you mean "sinks[].passwordFile"?');
   expect(suggest('zzzzzzzzz')).toBe('');
+  expect(suggest('sinks[].qos')).toMatch(/^; an entry of sinks has type, name, url/);
+  expect(suggest('sinks[].passwrdFile')).toBe('; did you mean "sinks[].passwordFile"?');
   expect(suggest('log.colour')).toBe('; log has level, format, file');
   expect(suggest('level')).toMatch(/^; did you mean "log\.level"\?/);
 });

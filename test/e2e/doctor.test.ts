@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../cli/doctor/finding.ts';
@@ -172,7 +172,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
   test('names a wrong password, and a topic that may not be published on', async () => {
     const directory = temporaryDirectory();
     const password = join(directory, 'password');
-    writeFileSync(password, 'wrong\n');
+    writeFileSync(password, 'wrong\n', { mode: 0o600 });
     const locked = await startMosquitto(['allow_anonymous false', 'password_file @/passwords'], {
       passwords: '',
     });
@@ -185,6 +185,12 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
     const refused = await examine('--config', mqtt(locked.port));
     expect(refused.says('problem', 'sink mqtt')).toMatch(
       /user name or password is wrong|not authorised to connect/,
+    );
+    expect(refused.says('warning', 'sink mqtt')).toBe('');
+    chmodSync(password, 0o644);
+    const open = await examine('--config', mqtt(locked.port));
+    expect(open.says('warning', 'sink mqtt')).toBe(
+      `passwordFile ${password} can be read by everybody (mode 644)`,
     );
     const ruled = await startMosquitto(['allow_anonymous true', 'acl_file @/acl'], {
       acl: 'topic read none\n',

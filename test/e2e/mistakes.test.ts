@@ -162,6 +162,21 @@ const MISTAKES: readonly (readonly [string, string | Buffer, string])[] = [
     'site: \u0024{SITE}\n',
     ':1:7: site: variables are not replaced in this file; write the value',
   ],
+  [
+    'a setting that an entry does not have',
+    'maintenance:\n  - schedule: "0 2 * * *"\n    duration: 1h\n    who: me\n',
+    ':4:5: unknown setting "maintenance[].who"; an entry of maintenance has schedule, duration, name, timezone, training',
+  ],
+  [
+    'a device for a secret',
+    'sinks:\n  - type: mqtt\n    url: mqtt://b\n    passwordFile: /dev/zero\n',
+    ':4: sink "mqtt": passwordFile /dev/zero can\'t be read (it is no file)',
+  ],
+  [
+    'a certificate that is none',
+    'sinks:\n  - type: mqtt\n    url: mqtts://b\n    caFile: /proc/version\n',
+    ':4: sink "mqtt": caFile /proc/version holds no certificate in PEM (-----BEGIN CERTIFICATE-----)',
+  ],
   ['a template', 'site: {{ site }}\n', ':1:7: site: a template that was not filled in'],
   [
     'two documents',
