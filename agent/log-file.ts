@@ -11,7 +11,8 @@ import {
 import { basename, dirname, join } from 'node:path';
 
 const ROTATE_BYTES = 10_000_000;
-const KEEP_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+const KEEP_MS = 7 * DAY_MS;
 /** However fast it fills: 10 files of 10 MB. */
 const KEEP_FILES = 10;
 
@@ -31,6 +32,8 @@ export class LogFile {
   readonly #options: Required<LogFileOptions>;
   #descriptor: number | null = null;
   #bytes = 0;
+  /** A log that hardly grows is turned over once in months; what it has turned over goes after a week all the same. */
+  #tidiedMs = 0;
   /** Lines that the disk did not take. */
   lost = 0;
 
@@ -60,6 +63,15 @@ export class LogFile {
       // A full disk costs lines, never the agent; `edgewood status` counts them.
       this.lost++;
     }
+    if (Math.abs(this.#options.nowMs() - this.#tidiedMs) >= DAY_MS) this.#tidy();
+  }
+
+  #tidy(): void {
+    try {
+      this.#removeOld();
+    } catch {
+      // Tried again tomorrow; the line is written.
+    }
   }
 
   #rotate(): void {
@@ -82,6 +94,7 @@ export class LogFile {
 
   #removeOld(): void {
     const { keepFiles, keepMs, nowMs } = this.#options;
+    this.#tidiedMs = nowMs();
     for (const [i, name] of this.#turnedOver().entries()) {
       const path = join(dirname(this.#path), name);
       if (i >= keepFiles || nowMs() - statSync(path).mtimeMs > keepMs) unlinkSync(path);

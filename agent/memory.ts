@@ -46,7 +46,7 @@ export async function trimMemory(): Promise<number> {
   if (process.platform !== 'linux') return 0;
   const ffi = await import('node:ffi').catch(() => null);
   if (ffi === null) return 0;
-  const mappings = cleanMappings(readFileSync('/proc/self/smaps', 'latin1'), readlinkSync('/proc/self/exe'));
+  const mappings = cleanMappings(readFileSync('/proc/self/smaps', 'utf8'), readlinkSync('/proc/self/exe'));
   // The process's own symbols: libc is among them.
   const { functions } = ffi.dlopen(null, {
     madvise: { arguments: ['pointer', 'u64', 'i32'], return: 'i32' },

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
+import { nearest } from '../core/nearest.ts';
 import type { Command } from './command.ts';
-
 import { Exit, UserError } from './errors.ts';
 import { handedOver } from './hand-over.ts';
 import type { SettingOptions } from './settings.ts';
@@ -80,8 +80,32 @@ async function parse(yargs: Argv, commands: readonly Command[], args: readonly s
   });
   // yargs goes on after the first complaint; the one that names what was typed is the useful one.
   const failure = failures.find((one) => /^(Unknown|Did you mean)/.test(one)) ?? failures[0];
-  if (failure !== undefined) throw new UserError(usageMessage(failure, args, commands));
+  if (failure !== undefined) {
+    const meant = await meantOption(failure, args, commands);
+    throw new UserError(usageMessage(failure + meant, args, commands));
+  }
   return { output, run };
+}
+
+/** yargs recommends commands alone; which options there are is asked of the help. */
+async function meantOption(
+  failure: string,
+  words: readonly string[],
+  commands: readonly Command[],
+): Promise<string> {
+  const [, typed] = /^Unknown arguments?: ([\w-]{3,60})/.exec(failure) ?? [];
+  if (typed === undefined || !words.some((word) => word.startsWith(`--${typed}`))) return '';
+  const { default: yargs } = await import('yargs');
+  const { output } = await parse(yargs(), commands, [...wordsOfCommand(words), '--help']);
+  const options = [...output.matchAll(/--([a-z][a-z-]+)/g)].map(([, name]) => name as string);
+  const meant = nearest(typed, options, Math.max(1, Math.min(2, Math.floor(typed.length / 3))));
+  return meant === undefined ? '' : `; did you mean --${meant}?`;
+}
+
+/** Those before the first option. */
+function wordsOfCommand(args: readonly string[]): readonly string[] {
+  const options = args.findIndex((arg) => arg.startsWith('-'));
+  return options < 0 ? args : args.slice(0, options);
 }
 
 /** What was wrong, what may have been meant, and where to look. */
@@ -91,8 +115,6 @@ function usageMessage(failure: string, args: readonly string[], commands: readon
   const what = known || word.startsWith('-') || word === '' ? '' : `unknown command '${word}': `;
   const missing = /^Not enough non-option arguments/.test(failure);
   const said = missing ? 'an argument is missing' : failure.charAt(0).toLowerCase() + failure.slice(1);
-  const options = args.findIndex((arg) => arg.startsWith('-'));
-  const words = options < 0 ? args : args.slice(0, options);
-  const where = missing ? words.join(' ') : known ? word : '';
+  const where = missing ? wordsOfCommand(args).join(' ') : known ? word : '';
   return `${what}${said}\nSee edgewood ${where === '' ? '' : `${where} `}--help.`;
 }

@@ -221,7 +221,7 @@ export const COMMANDS: readonly Command[] = [
         .option('force', { type: 'boolean', default: false, describe: 'Write over a file that is there' })
         .example('$0 config init --mqtt mqtts://broker:8883', 'Begin with one sink'),
     ),
-    config('show', 'What holds for an agent started here, and where each value comes from', (yargs) =>
+    config('show [file]', 'What holds for an agent started here, and where each value comes from', (yargs) =>
       yargs
         .option('config', { type: 'string', describe: 'Configuration file (YAML)' })
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Origin, Settings, SinkConfig } from '../agent/config/config.ts';
+import { nearest } from '../core/nearest.ts';
 
 /** The agent's settings from where people make them: a file, the environment, flags. */
 
@@ -49,6 +50,24 @@ const SINK_VARIABLES = {
   KEY_FILE: 'keyFile',
 } as const;
 
+const PREFIX = 'EDGEWOOD_';
+const KNOWN_VARIABLES: readonly string[] = [
+  'CONFIG',
+  'DEBUG',
+  ...[...Object.keys(FLAGS), 'labels', 'mqtt', 'influx'].map((flag) =>
+    flag.replaceAll('-', '_').toUpperCase(),
+  ),
+  ...['MQTT', 'INFLUX'].flatMap((sink) => Object.keys(SINK_VARIABLES).map((name) => `${sink}_${name}`)),
+].map((name) => PREFIX + name);
+
+/** What is far from any of ours is somebody else's: Kubernetes names variables after its services. */
+function meantVariable(name: string): string | undefined {
+  const file = `${name}_FILE`;
+  return KNOWN_VARIABLES.includes(file)
+    ? `${file}, a file that holds it`
+    : nearest(name, KNOWN_VARIABLES, Math.min(2, Math.floor((name.length - PREFIX.length) / 4)));
+}
+
 /** @returns the layers, those that win last. @throws ConfigError */
 export async function readSettings(options: SettingOptions): Promise<Settings[]> {
   const file = configFile(options.config);
@@ -69,6 +88,12 @@ export function configFile(named: string | undefined): string | null {
 async function overridingSettings(options: SettingOptions): Promise<Settings> {
   const { KEY_BY_PATH } = await import('../agent/config/keys.ts');
   const { ConfigError } = await import('../agent/config/config.ts');
+  const { hideUser } = await import('../agent/config/suggest.ts');
+  for (const name of Object.keys(process.env)) {
+    if (!name.startsWith(PREFIX) || KNOWN_VARIABLES.includes(name)) continue;
+    const meant = meantVariable(name);
+    if (meant !== undefined) throw new ConfigError(`${name}: no such variable; did you mean ${meant}?`);
+  }
   const values = new Map<string, unknown>();
   const origins = new Map<string, Origin>();
   const given = (flag: string): { text: string; from: string } | null => {
@@ -110,8 +135,7 @@ async function overridingSettings(options: SettingOptions): Promise<Settings> {
   for (const type of ['mqtt', 'influx'] as const) {
     const found = given(type);
     if (found === null) continue;
-    const shown = found.text.replace(/\/\/[^@/]*@/, '//***@');
-    const url = take('sinks[].url', found.text, found.from, shown) as string;
+    const url = take('sinks[].url', found.text, found.from, hideUser(found.text)) as string;
     addSink({ type, name: type, url, ...fromEnvironment(`EDGEWOOD_${type.toUpperCase()}_`) }, found.from);
   }
   if (options.stdout === true) addSink({ type: 'stdout', name: 'stdout' }, '--stdout');

@@ -1,9 +1,21 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+  type YAMLMap,
+} from 'yaml';
 import { printable } from '../log.ts';
 import type { MaintenanceWindow } from '../maintenance.ts';
 import { ConfigError, type Origin, type Settings, type SinkConfig } from './config.ts';
 import { KEY_BY_PATH, KEYS } from './keys.ts';
+import { hideUser, suggest } from './suggest.ts';
+import { brokenSetting, foreignBlank, literalFault, syntaxFault } from './yaml-words.ts';
 
 const MAX_CONFIG_BYTES = 256 * 1024;
 
@@ -14,7 +26,7 @@ export function readConfigFile(path: string): Settings {
     const { size } = statSync(path);
     if (size > MAX_CONFIG_BYTES)
       throw new ConfigError(`${path}: ${size} bytes; at most ${MAX_CONFIG_BYTES} are read`);
-    text = readFileSync(path, 'utf8');
+    text = decode(readFileSync(path), path);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;
@@ -22,13 +34,28 @@ export function readConfigFile(path: string): Settings {
       code === 'ENOENT'
         ? 'no such file'
         : code === 'EACCES'
-          ? 'not readable by this user'
+          ? 'not readable by this user (try as root, or as the user that the agent runs as)'
           : code === 'EISDIR'
             ? 'is a folder'
             : String(code);
     throw new ConfigError(`${path}: ${why}; expected a YAML file`);
   }
   return parseConfig(text, path);
+}
+
+/** @throws ConfigError where it is no UTF-8, which would arrive as replacement characters in names and topics */
+function decode(bytes: Buffer, path: string): string {
+  const [first, second] = bytes;
+  const utf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  if (utf16 || bytes.includes(0)) {
+    throw new ConfigError(`${path}: ${utf16 ? 'is UTF-16' : 'holds NUL bytes'}; expected a text in UTF-8`);
+  }
+  if (!isUtf8(bytes)) {
+    // The first replacement character is where the bytes stop being UTF-8, unless one was really written before.
+    const before = bytes.toString('utf8').split('\ufffd')[0] as string;
+    throw new ConfigError(`${path}:${before.split('\n').length}: is not UTF-8; save the file as UTF-8`);
+  }
+  return bytes.toString('utf8').replace(/^\ufeff/, '');
 }
 
 export function parseConfig(text: string, path: string): Settings {
@@ -43,21 +70,16 @@ export function parseConfig(text: string, path: string): Settings {
     const { line, col } = lines.linePos(offset);
     return `${path}:${line}:${col}`;
   };
-  let aliasLine = 0;
-  for (const { pos, code, message } of document.errors) {
-    const { line } = lines.linePos(pos[0]);
-    // What follows in that line follows from it.
-    if (line === aliasLine) continue;
-    if (code === 'BAD_ALIAS') aliasLine = line;
-    const found = text.slice(pos[0]).split('\n')[0] as string;
-    faults.push(`${at(pos[0])}: ${yamlWords(code, found) ?? firstLine(message)}`);
-  }
+  const blank = foreignBlank(text);
+  if (blank !== undefined) {
+    faults.push(`${at(blank)}: a blank that only looks like one (${codePoint(text, blank)}): type it anew`);
+  } else faults.push(...syntaxFaults(document.errors, text, at));
   const values = new Map<string, unknown>();
   const sinks: SinkConfig[] = [];
   const origins = new Map<string, Origin>();
   const root = document.contents;
   if (faults.length === 0 && isMap(root)) {
-    const context: Walk = { at, faults, lists: { sinks: [], maintenance: [] } };
+    const context: Walk = { text, at, faults, lists: { sinks: [], maintenance: [] } };
     walk(root, '', context, (key, value, written, where) => {
       values.set(key, value);
       origins.set(key, { from: where, written });
@@ -73,27 +95,36 @@ export function parseConfig(text: string, path: string): Settings {
     const windows = context.lists.maintenance.map(({ entry }) => windowOf(entry));
     if (windows.length > 0) values.set('maintenance', windows);
   } else if (faults.length === 0 && root !== null && !(isScalar(root) && root.value === null)) {
-    faults.push(`${path}:1:1: expected settings as \`key: value\``);
+    const line = text.split(/\r?\n/).find((one) => /^\s*[^\s#]/.test(one)) ?? '';
+    const offset = root.range?.[0] ?? 0;
+    faults.push(
+      `${at(offset)}: ${(isScalar(root) ? brokenSetting(line) : undefined) ?? 'expected settings as `key: value`'}`,
+    );
   }
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return { values, sinks, origins };
 }
 
-/** What YAML means by it, in words that lead to the mend. */
-function yamlWords(code: string, found: string): string | undefined {
-  if (code === 'TAB_AS_INDENT') return 'a tab: indent with blanks';
-  if (code === 'BAD_ALIAS') return 'a value that begins with * or & needs quotes, e.g. "0 2 * * sun"';
-  if (code === 'DUPLICATE_KEY') {
-    const key = printable(found.split(':')[0]);
-    return `"${shorten(key)}" is there twice; keep one of them`;
+const codePoint = (text: string, offset: number): string =>
+  `U+${(text.codePointAt(offset) as number).toString(16).toUpperCase().padStart(4, '0')}`;
+
+function syntaxFaults(errors: readonly YAMLError[], text: string, at: (offset: number) => string): string[] {
+  const faults: string[] = [];
+  // What follows in a line follows from its first fault, and what is not closed swallows what comes after it.
+  const lines = new Set<string>();
+  for (const error of errors) {
+    const { offset, words } = syntaxFault(error, text);
+    const line = at(error.pos[0]).replace(/:\d+$/, '');
+    const place = at(offset);
+    if (lines.has(line) || lines.has(place.replace(/:\d+$/, ''))) continue;
+    lines.add(line).add(place.replace(/:\d+$/, ''));
+    faults.push(`${place}: ${words}`);
   }
-  return undefined;
+  return faults;
 }
 
-const firstLine = (message: string): string =>
-  (message.split('\n')[0] as string).replace(/ at line \d+, column \d+:?$/, '');
-
 interface Walk {
+  readonly text: string;
   readonly at: (offset: number) => string;
   readonly faults: string[];
   readonly lists: Readonly<Record<List, Entry[]>>;
@@ -133,11 +164,12 @@ function walk(map: YAMLMap, prefix: string, context: Walk, put: Put): void {
     if (key !== undefined) {
       const raw = value === null ? null : value.toJSON();
       const parsed = key.parse(raw);
-      if (parsed === undefined) {
-        const place = value?.range ? context.at(value.range[0]) : where;
-        context.faults.push(
-          `${place}: ${path}: expected ${key.expected}, found ${shorten(printable(JSON.stringify(raw)))}`,
-        );
+      const place = value?.range ? context.at(value.range[0]) : where;
+      const source = value?.range ? context.text.slice(value.range[0], value.range[1]) : '';
+      const literal = literalFault(raw, source, key.expected === 'a path');
+      if (literal !== undefined) context.faults.push(`${place}: ${path}: ${literal}`);
+      else if (parsed === undefined) {
+        context.faults.push(`${place}: ${path}: expected ${key.expected}, found ${found(path, raw)}`);
       } else put(path, parsed, asWritten(raw), where.replace(/:\d+$/, ''));
     } else if (path === 'sinks' || path === 'maintenance') {
       if (isSeq(value)) for (const item of value.items) readEntry(path, item as Node, context);
@@ -177,6 +209,13 @@ function readEntry(list: List, item: Node, context: Walk): void {
   if (needs.every((need) => entry[need] !== undefined)) context.lists[list].push({ entry, origin });
 }
 
+/** A fault of a url may be one of its password. */
+function found(path: string, raw: unknown): string {
+  if (raw === null) return 'nothing';
+  const shown = path.endsWith('.url') ? hideUser(String(raw)) : raw;
+  return shorten(printable(JSON.stringify(shown)));
+}
+
 const asWritten = (raw: unknown): string => (typeof raw === 'string' ? raw : JSON.stringify(raw));
 
 const childrenOf = (path: string): string =>
@@ -185,38 +224,3 @@ const childrenOf = (path: string): string =>
     .join(', ');
 
 const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
-
-/** The nearest known key, if it is near enough to be meant. */
-export function suggest(path: string): string {
-  // Half a name is meant: token for tokenFile.
-  const begun = KEYS.find((key) => key.path.startsWith(path) && !path.endsWith('.'));
-  if (begun !== undefined && path.length >= 3) {
-    const [group = ''] = begun.path.split(/\[]|\./);
-    return `; did you mean "${path.includes('.') ? begun.path : group}"?`;
-  }
-  let best = '';
-  let bestDistance = Math.max(2, Math.floor(path.length / 3)) + 1;
-  const known = new Set(KEYS.flatMap((key) => [key.path, key.path.split('.')[0] as string]));
-  for (const candidate of known) {
-    const distance = editDistance(path.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best === '' ? '' : `; did you mean "${best}"?`;
-}
-
-/** Levenshtein 1966. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
-}

@@ -169,7 +169,7 @@ export const KEYS: readonly Key[] = [
   },
   {
     path: 'http.listen',
-    expected: 'an address on loopback, e.g. 127.0.0.1:9464',
+    expected: 'an address on loopback and a port up to 65535, e.g. 127.0.0.1:9464',
     parse: (raw) => (typeof raw === 'string' ? loopbackAddress(raw) : undefined),
     doc: 'Answer /metrics (Prometheus, OpenMetrics), /healthz and /readyz there; by default nowhere.',
   },

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SinkConfig } from '../config/config.ts';
 import { SinkConfigurationError } from './sink.ts';
@@ -7,6 +7,8 @@ import { SinkConfigurationError } from './sink.ts';
 
 const FILE_SETTINGS = ['usernameFile', 'passwordFile', 'tokenFile', 'caFile', 'certFile', 'keyFile'] as const;
 const TLS_SETTINGS = ['caFile', 'certFile', 'keyFile', 'insecure'] as const;
+/** A bundle of all public authorities is 200 kB. */
+const MAX_FILE_BYTES = 2 ** 20;
 type SecretSetting = 'passwordFile' | 'usernameFile' | 'tokenFile';
 
 /** Its text without the line's end; undefined where it is not set. @throws SinkConfigurationError */
@@ -19,12 +21,43 @@ export function readSecret(sink: SinkConfig, key: SecretSetting): string | undef
         .replace(/\r?\n$/, '');
 }
 
-/** @throws SinkConfigurationError for the first file that can't be read */
+/** @throws SinkConfigurationError for the first file that can't be read, or holds something else than it should */
 export function checkFiles(sink: SinkConfig): void {
   for (const key of FILE_SETTINGS) {
-    const path = sink[key];
-    if (path !== undefined) readSetting(sink, key, path);
+    const setting = sink[key];
+    if (setting === undefined) continue;
+    const fault = contentFault(key, readSetting(sink, key, setting).toString('latin1'));
+    if (fault !== undefined)
+      throw new SinkConfigurationError(`sink "${sink.name}": ${key} ${setting} ${fault}`);
   }
+}
+
+function contentFault(key: (typeof FILE_SETTINGS)[number], text: string): string | undefined {
+  if (text.trim() === '') return 'is empty';
+  if (key === 'caFile' || key === 'certFile') {
+    // OpenSSL skips what is none without a word, and then trusts nobody.
+    return /-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text)
+      ? undefined
+      : 'holds no certificate in PEM (-----BEGIN CERTIFICATE-----)';
+  }
+  if (key !== 'keyFile') return undefined;
+  if (!/-----BEGIN ([A-Z]+ )*PRIVATE KEY-----/.test(text)) {
+    return 'holds no private key in PEM (-----BEGIN PRIVATE KEY-----)';
+  }
+  return /BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(text)
+    ? 'needs a passphrase, and nobody is there to type it: openssl pkey -in … -out …'
+    : undefined;
+}
+
+/** Files with a secret that others than their owner and group can read. */
+export function openSecrets(sink: SinkConfig): { key: string; path: string; mode: number }[] {
+  return (['passwordFile', 'tokenFile', 'keyFile'] as const).flatMap((key) => {
+    const path = sink[key];
+    const mode = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.mode;
+    return path === undefined || mode === undefined || (mode & 0o007) === 0
+      ? []
+      : [{ key, path, mode: mode & 0o777 }];
+  });
 }
 
 /** @throws SinkConfigurationError for TLS settings that don't go together, or beside an unencrypted `scheme` */
@@ -84,6 +117,10 @@ export function readFileSetting(owner: string, key: string, setting: string): Bu
   }
   const path = credential === undefined ? setting : credentialFile(directory as string, credential);
   try {
+    const about = statSync(path);
+    if (!about.isFile()) throw Object.assign(new Error(), { code: 'it is no file' });
+    if (about.size > MAX_FILE_BYTES)
+      throw Object.assign(new Error(), { code: `${about.size} bytes; at most ${MAX_FILE_BYTES} are read` });
     return readFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -3,7 +3,7 @@ import type { AlertData, StoredEvent } from '../../core/protocol/events.ts';
 import { alertLine, alertPage } from '../alert-view.ts';
 import { Exit, UserError } from '../errors.ts';
 import { askAgent, socketPath, unreachable } from '../local.ts';
-import { useColour } from './status.ts';
+import { type AgentStatus, maintenanceText, useColour } from './status.ts';
 
 export interface AlertsOptions {
   readonly action: string;
@@ -19,8 +19,15 @@ const MOST_LISTED = 1000;
 export async function run(args: AlertsOptions): Promise<number> {
   const path = await socketPath(args);
   if (args.action === 'show') return show(path, args);
+  if (!args.json) await tellSilence(path);
   if (args.action === 'list') return list(path, args);
   return tail(path, args);
+}
+
+/** An empty list means little while nothing is raised. */
+async function tellSilence(path: string): Promise<void> {
+  const { maintenance, nowMs } = await askAgent<AgentStatus>(path, { method: 'status' });
+  for (const one of maintenance) process.stderr.write(`No alerts: ${maintenanceText(one, nowMs)}.\n`);
 }
 
 async function list(path: string, args: AlertsOptions): Promise<number> {

@@ -70,7 +70,9 @@ async function init({ file = DEFAULT_CONFIG_FILE, force, mqtt, influx }: ConfigO
 
 /** What holds, and where each value comes from. */
 async function show(args: ConfigOptions): Promise<number> {
-  const { values, sinks, origins } = mergeSettings(await readSettings(args));
+  const { values, sinks, origins } = mergeSettings(
+    await readSettings({ ...args, config: args.config ?? args.file }),
+  );
   const config = resolveConfig([{ values, sinks, origins }]);
   const derived: [string, Origin][] = [
     ['stateDir', { from: 'default', written: config.stateDir }],

@@ -36,10 +36,16 @@ async function converse(beside: Beside, area: string): Promise<Finding[]> {
   try {
     await within(letIn(beside), 'the broker does not answer CONNECT');
   } catch (error) {
+    const says = describeFailure(error, endpoint);
+    const credentials = 'check user, password or client certificate in the configuration and at the broker';
     return [
-      problem(area, describeFailure(error, endpoint), {
+      problem(area, says, {
         why: 'events wait in the outbox, and the oldest are dropped when it is full',
-        mend: 'check user, password or client certificate in the configuration and at the broker',
+        // A TLS port that is greeted in plain text hangs up, as some brokers do on a wrong password.
+        mend:
+          /closed the connection/.test(says) && !endpoint.tls
+            ? `does port ${endpoint.port} speak TLS? Then mqtts:// in url; otherwise ${credentials}`
+            : credentials,
       }),
     ];
   }

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import type { AgentConfig, SinkConfig } from '../../agent/config/config.ts';
-import { checkFiles } from '../../agent/sinks/files.ts';
+import { checkFiles, openSecrets } from '../../agent/sinks/files.ts';
 import { networkWords } from '../../agent/sinks/network-words.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 import { checkTls, isAddress } from './tls.ts';
@@ -36,6 +36,14 @@ async function checkSink(sink: SinkConfig, patient: Patient): Promise<Finding[]>
   const findings: Finding[] = [];
   try {
     checkFiles(sink);
+    for (const { key, path, mode } of openSecrets(sink)) {
+      findings.push(
+        warning(area, `${key} ${path} can be read by everybody (mode ${mode.toString(8)})`, {
+          why: 'whoever reads it can speak for this host',
+          mend: `chmod o-rwx ${path}`,
+        }),
+      );
+    }
     const { host, port, tls, target } = await endpointOf(sink);
     findings.push(...(await reach(area, host, port)));
     if (findings.some(({ status }) => status === 'problem')) return findings;

@@ -55,7 +55,9 @@ export async function checkTls(
         why: 'nothing can be delivered',
         mend: /wrong version|packet length/i.test(message)
           ? 'the port does not speak TLS: use its TLS port, or the url without TLS'
-          : 'openssl s_client -connect shows what the server offers',
+          : /ECONNRESET|before secure/.test(message)
+            ? 'does the port speak TLS at all? Use its TLS port, or the url without TLS; a server that asks for a client certificate hangs up, too'
+            : 'openssl s_client -connect shows what the server offers',
       }),
     ];
   }

@@ -128,8 +128,8 @@ export class CgroupFamily implements Family {
 
   /** Without a limit: the host's own size. The limits of the groups above bind too, as far as they can be seen. */
   #refreshLimits(): void {
-    this.#cpus = countCpus(readFileSync(`${this.#root}/stat`, 'latin1'));
-    this.#memoryBytes = parseMemory(readFileSync(`${this.#root}/meminfo`, 'latin1')).total * 1024;
+    this.#cpus = countCpus(readFileSync(`${this.#root}/stat`, 'utf8'));
+    this.#memoryBytes = parseMemory(readFileSync(`${this.#root}/meminfo`, 'utf8')).total * 1024;
     for (let directory = this.#directory; directory.startsWith(this.#top); ) {
       this.#cpus = Math.min(this.#cpus, parseCpuMax(textOf(`${directory}/cpu.max`)));
       this.#memoryBytes = Math.min(this.#memoryBytes, parseMemoryMax(textOf(`${directory}/memory.max`)));
@@ -153,7 +153,7 @@ export class CgroupFamily implements Family {
 /** Empty where there is none: the root group has no limits. */
 function textOf(path: string): string {
   try {
-    return readFileSync(path, 'latin1');
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }

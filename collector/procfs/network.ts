@@ -82,7 +82,7 @@ function lowerInterfaces(root: string, sysRoot: string, names: Iterable<string>)
   const lower = new Set<string>();
   try {
     for (const bond of readdirSync(`${root}/net/bonding`)) {
-      const text = readFileSync(`${root}/net/bonding/${bond}`, 'latin1');
+      const text = readFileSync(`${root}/net/bonding/${bond}`, 'utf8');
       for (const slave of text.matchAll(/^Slave Interface: (\S+)/gm)) lower.add(slave[1]!);
     }
   } catch {

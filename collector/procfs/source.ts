@@ -139,7 +139,7 @@ export class ProcfsSource implements Source {
 
   #uptimeMs(): number {
     try {
-      return Number.parseFloat(readFileSync(`${this.#root}/uptime`, 'latin1')) * 1000;
+      return Number.parseFloat(readFileSync(`${this.#root}/uptime`, 'utf8')) * 1000;
     } catch {
       return Number.NaN;
     }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, defaultStateDir, resolveConfig, type Settings } from '../../agent/config/config.ts';
-import { parseConfig, readConfigFile, suggest } from '../../agent/config/file.ts';
+import { parseConfig, readConfigFile } from '../../agent/config/file.ts';
 import { KEY_BY_PATH, KEYS } from '../../agent/config/keys.ts';
+import { suggest } from '../../agent/config/suggest.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { unprivileged } from '../support/unprivileged.ts';
 
@@ -202,7 +203,7 @@ sinks:
       'interval: 5s\nsite: a/b\n',
       'agent.yaml:2:7: site: expected 1 to 64 characters without / + #, found "a/b"',
     ],
-    ['an empty value', 'site:\n', /^agent\.yaml:1:\d: site: expected .*, found null$/],
+    ['an empty value', 'site:\n', /^agent\.yaml:1:\d: site: expected .*, found nothing$/],
     ['a near miss', 'intervall: 5s', 'agent.yaml:1:1: unknown setting "intervall"; did you mean "interval"?'],
     [
       'a near miss inside',
@@ -228,7 +229,7 @@ sinks:
     ['a tab', 'log:\n\tlevel: info', /^agent\.yaml:2:1: a tab: indent with blanks$/],
     ['an open quote', 'site: "abc', /^agent\.yaml:1:\d+: /],
     ['a list', '- a\n- b', 'agent.yaml:1:1: expected settings as `key: value`'],
-    ['a text', 'hello', 'agent.yaml:1:1: expected settings as `key: value`'],
+    ['a text', 'hello', 'agent.yaml:1:1: expected `key: value`; a colon is missing'],
     ['two documents', 'site: a\n---\nsite: b', /^agent\.yaml:\d+:\d+: /],
     ['a key that is a list', '? [a, b]\n: c', /^agent\.yaml:1:3: unknown setting ""/],
     ['a long value, cut', `site: ${'/'.repeat(500)}`, /found "\/{59}…$/],
@@ -330,7 +331,7 @@ describe('a hostile file', () => {
         const [head = '', tail] = path.split('.');
         const inner = tail === undefined ? value : { [tail]: value };
         for (const fault of faultsOf(JSON.stringify({ [head]: inner })))
-          expect(fault).toContain(`: ${path}: expected `);
+          expect(fault).toContain(`: ${path}: `);
       }),
       { numRuns: 500 },
     );
@@ -367,4 +368,8 @@ test('suggestions come only where they are near', () => {
   expect(suggest('sink')).toBe('; did you mean "sinks"?');
   expect(suggest('sinks[].password')).toBe('; did you mean "sinks[].passwordFile"?');
   expect(suggest('zzzzzzzzz')).toBe('');
+  expect(suggest('sinks[].qos')).toMatch(/^; an entry of sinks has type, name, url/);
+  expect(suggest('sinks[].passwrdFile')).toBe('; did you mean "sinks[].passwordFile"?');
+  expect(suggest('log.colour')).toBe('; log has level, format, file');
+  expect(suggest('level')).toMatch(/^; did you mean "log\.level"\?/);
 });

@@ -63,6 +63,22 @@ test('keeps seven days, and so many files at the most; what is not its own it le
   expect(files()).toContain('agent.log.notes');
 });
 
+test('what was turned over a week ago goes even if the log never grows enough to be turned over again', () => {
+  const file = open({ rotateBytes: 10 });
+  file.write('line one\n');
+  file.write('line two\n');
+  const turnedOver = (): string[] => files().filter((name) => name !== 'agent.log');
+  const [old = ''] = turnedOver();
+  utimesSync(join(directory, old), new Date(nowMs), new Date(nowMs));
+  nowMs += 6 * DAY_MS;
+  file.write('');
+  expect(turnedOver()).toHaveLength(1);
+  nowMs += 1.5 * DAY_MS;
+  file.write('');
+  expect(turnedOver()).toEqual([]);
+  file.close();
+});
+
 test('moved away from outside, it goes on in a new one when told', () => {
   const file = open();
   file.write('before\n');

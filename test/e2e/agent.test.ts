@@ -149,6 +149,10 @@ describe.skipIf(!hasExecutable)('the packaged agent', () => {
     const json = await ask('status', '--state-dir', state, '--json');
     expect(JSON.parse(json.out)).toMatchObject({ state: 'warming-up', source: { kind: 'procfs' } });
     expect((await ask('alerts', 'list', '--state-dir', state)).out).toBe('No incident so far.\n');
+    expect((await ask('snooze', '1h', '--reason', 'disk swap', '--state-dir', state)).code).toBe(0);
+    const silent = await ask('alerts', 'list', '--state-dir', state);
+    expect(silent.err).toMatch(/^No alerts: snoozed: disk swap, for another /);
+    expect(silent.out).toBe('No incident so far.\n');
     const unknown = await ask('alerts', 'show', 'nothing', '--state-dir', state);
     expect(unknown).toMatchObject({ code: 1 });
     const second = await ask('agent', '--state-dir', state);

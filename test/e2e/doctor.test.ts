@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../cli/doctor/finding.ts';
@@ -152,10 +152,27 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
     expect(insecure.says('ok', 'sink mqtt')).toContain('a message came back');
   });
 
+  test('tells a TLS port greeted in plain text, and a plain one greeted with TLS', async () => {
+    const made = certificates();
+    const mends = async (url: string): Promise<string> => {
+      const { findings, code } = await examine(
+        '--config',
+        configured(temporaryDirectory(), `  - type: mqtt\n    url: ${url}\n`),
+      );
+      expect(code).toBe(1);
+      return findings.map(({ area, mend }) => (area === 'sink mqtt' ? (mend ?? '') : '')).join('');
+    };
+    const secret = await tlsBroker(made.cert, made);
+    expect(await mends(`mqtt://127.0.0.1:${secret.port}`)).toMatch(/speak TLS\? Then mqtts:\/\/ in url/);
+    const plain = await startMosquitto();
+    onTestFinished(plain.stop);
+    expect(await mends(`mqtts://127.0.0.1:${plain.port}`)).toMatch(/or the url without TLS/);
+  });
+
   test('names a wrong password, and a topic that may not be published on', async () => {
     const directory = temporaryDirectory();
     const password = join(directory, 'password');
-    writeFileSync(password, 'wrong\n');
+    writeFileSync(password, 'wrong\n', { mode: 0o600 });
     const locked = await startMosquitto(['allow_anonymous false', 'password_file @/passwords'], {
       passwords: '',
     });
@@ -168,6 +185,12 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
     const refused = await examine('--config', mqtt(locked.port));
     expect(refused.says('problem', 'sink mqtt')).toMatch(
       /user name or password is wrong|not authorised to connect/,
+    );
+    expect(refused.says('warning', 'sink mqtt')).toBe('');
+    chmodSync(password, 0o644);
+    const open = await examine('--config', mqtt(locked.port));
+    expect(open.says('warning', 'sink mqtt')).toBe(
+      `passwordFile ${password} can be read by everybody (mode 644)`,
     );
     const ruled = await startMosquitto(['allow_anonymous true', 'acl_file @/acl'], {
       acl: 'topic read none\n',

@@ -5,7 +5,10 @@ import { hasExecutable, runExecutable } from '../support/executable.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /** What people get wrong in a configuration, and what they are told: where, what was expected, how to mend it. */
-const MISTAKES: readonly (readonly [string, string, string])[] = [
+const INDENTED =
+  'the indentation fits no line above; settings of one level begin in the same column, those of a group two blanks further right';
+
+const MISTAKES: readonly (readonly [string, string | Buffer, string])[] = [
   ['a tab', 'sinks:\n\t- type: mqtt\n', ':2:1: a tab: indent with blanks'],
   ['a typing error', 'intervall: 5s\n', ':1:1: unknown setting "intervall"; did you mean "interval"?'],
   [
@@ -72,7 +75,7 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
   [
     'open to everybody',
     'http:\n  listen: 0.0.0.0:9464\n',
-    ':2:11: http.listen: expected an address on loopback, e.g. 127.0.0.1:9464, found "0.0.0.0:9464"',
+    ':2:11: http.listen: expected an address on loopback and a port up to 65535, e.g. 127.0.0.1:9464, found "0.0.0.0:9464"',
   ],
   ['a group for its setting', 'log: debug\n', ':1:1: log: expected a map with level, format, file'],
   [
@@ -90,7 +93,160 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
     'sinks:\n  - url: mqtt://b\n',
     ':2:5: sinks: `type` is missing, expected mqtt, influx, webhook or stdout',
   ],
+  ['a setting indented for no reason', 'interval: 5s\n site: berlin\n', `:2:1: ${INDENTED}`],
+  ['an entry out of line', 'sinks:\n  - type: mqtt\n   url: mqtt://b\n', `:3:1: ${INDENTED}`],
+  [
+    'a group that is not indented',
+    'http:\nlisten: 127.0.0.1:9464\n',
+    ':1:1: http: expected a map with listen\n' +
+      'FILE:2:1: unknown setting "listen"; did you mean "http.listen"? It stands under http: and is indented',
+  ],
+  ['no colon', 'site: a\r\ninterval 5s\r\n', ':2:1: expected `interval: 5s`; the colon is missing'],
+  [
+    'no blank after the colon',
+    'interval:5s\n',
+    ':1:1: expected `interval: 5s`, with a blank after the colon',
+  ],
+  [
+    'the syntax of another file',
+    '[agent]\ninterval = 5s\n',
+    ':2:1: expected `interval: 5s`, with a colon instead of =',
+  ],
+  [
+    'a port that is none',
+    'sinks:\n  - type: mqtt\n    url: mqtt://broker:188333\n',
+    ':3: sink "mqtt": url: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT], PORT at most 65535',
+  ],
+  [
+    'quotes of a word processor',
+    'site: “berlin”\n',
+    ':1:7: site: these quotes belong to the value; write " or \' instead',
+  ],
+  [
+    'a blank of a browser',
+    'sinks:\n  -\u00a0type: mqtt\n',
+    ':2:4: a blank that only looks like one (U+00A0): type it anew',
+  ],
+  [
+    'a quote left open',
+    'site: "berlin\ninterval: 5s\n',
+    ':1:7: the quote " that is opened here is not closed',
+  ],
+  [
+    'a brace left open',
+    'labels: { role: web\ninterval: 5s\n',
+    ':1:9: the { that is opened here is not closed with }',
+  ],
+  [
+    'a value left out',
+    'interval:\n',
+    ':1:10: interval: expected a duration from 100ms to 1h, e.g. 5s, found nothing',
+  ],
+  [
+    'yes',
+    'processes:\n  commandLines: yes\n',
+    ':2:17: processes.commandLines: expected true or false, found "yes"',
+  ],
+  [
+    'a setting that a group does not have',
+    'processes:\n  enabled: true\n',
+    ':2:3: unknown setting "processes.enabled"; processes has count, commandLines',
+  ],
+  [
+    'a home folder',
+    'stateDir: ~/edgewood\n',
+    ':1:11: stateDir: ~ is not replaced in this file; write the whole path',
+  ],
+  [
+    'a variable',
+    'site: \u0024{SITE}\n',
+    ':1:7: site: variables are not replaced in this file; write the value',
+  ],
+  [
+    'a setting that an entry does not have',
+    'maintenance:\n  - schedule: "0 2 * * *"\n    duration: 1h\n    who: me\n',
+    ':4:5: unknown setting "maintenance[].who"; an entry of maintenance has schedule, duration, name, timezone, training',
+  ],
+  [
+    'a device for a secret',
+    'sinks:\n  - type: mqtt\n    url: mqtt://b\n    passwordFile: /dev/zero\n',
+    ':4: sink "mqtt": passwordFile /dev/zero can\'t be read (it is no file)',
+  ],
+  [
+    'a certificate that is none',
+    'sinks:\n  - type: mqtt\n    url: mqtts://b\n    caFile: /proc/version\n',
+    ':4: sink "mqtt": caFile /proc/version holds no certificate in PEM (-----BEGIN CERTIFICATE-----)',
+  ],
+  ['a template', 'site: {{ site }}\n', ':1:7: site: a template that was not filled in'],
+  [
+    'two documents',
+    'interval: 5s\n---\nsite: b\n',
+    ':2:1: a second document begins here; a configuration is one: remove the line ---',
+  ],
+  [
+    'a byte order mark before a mistake',
+    '\ufeffintervall: 5s\n',
+    ':1:1: unknown setting "intervall"; did you mean "interval"?',
+  ],
+  ['UTF-16', Buffer.from('\ufeffsite: berlin\n', 'utf16le'), ': is UTF-16; expected a text in UTF-8'],
+  [
+    'Latin-1',
+    Buffer.from('site: berlin\nlabels: { city: M\u00fcnchen }\n', 'latin1'),
+    ':2: is not UTF-8; save the file as UTF-8',
+  ],
+  [
+    'a password with a blank in a url',
+    'sinks:\n  - type: mqtt\n    url: mqtt://u:hunter2 x@b\n',
+    ':3:10: sinks[].url: expected mqtt://HOST[:PORT], mqtts://HOST[:PORT], http://… or https://…, found "mqtt://***@b"',
+  ],
 ];
+
+/** Mistakes that are none of the file's, and what is fine although it looks odd. */
+const ELSEWHERE: readonly (readonly [string, readonly string[], Readonly<Record<string, string>>, string])[] =
+  [
+    [
+      'a variable misspelt',
+      ['agent'],
+      { EDGEWOOD_INTERVALL: '5s' },
+      'EDGEWOOD_INTERVALL: no such variable; did you mean EDGEWOOD_INTERVAL?',
+    ],
+    [
+      'a secret in a variable',
+      ['agent', '--mqtt', 'mqtt://b'],
+      { EDGEWOOD_MQTT_PASSWORD: 'hunter2' },
+      'EDGEWOOD_MQTT_PASSWORD: no such variable; did you mean EDGEWOOD_MQTT_PASSWORD_FILE, a file that holds it?',
+    ],
+    [
+      'a flag misspelt',
+      ['agent', '--intervall', '5s'],
+      {},
+      'unknown argument: intervall; did you mean --interval?\nSee edgewood agent --help.',
+    ],
+    [
+      'a variable overruled by a faulty flag',
+      ['agent', '--interval', '5sec'],
+      { EDGEWOOD_INTERVAL: '7s' },
+      '--interval: expected a duration from 100ms to 1h, e.g. 5s, found "5sec"',
+    ],
+    [
+      'a password on the command line',
+      ['agent', '--mqtt', 'mqtt://u:hunter2/ x@host'],
+      {},
+      '--mqtt: expected mqtt://HOST[:PORT], mqtts://HOST[:PORT], http://… or https://…, found "mqtt://***@host"',
+    ],
+    [
+      'a folder',
+      ['config', 'check', import.meta.dirname],
+      {},
+      `${import.meta.dirname}: is a folder; expected a YAML file`,
+    ],
+    [
+      'no such file',
+      ['config', 'check', '/nowhere.yaml'],
+      {},
+      '/nowhere.yaml: no such file; expected a YAML file',
+    ],
+  ];
 
 describe.skipIf(!hasExecutable)('a mistake in the configuration', () => {
   test.each(MISTAKES)('%s', async (_name, text, message) => {
@@ -98,8 +254,36 @@ describe.skipIf(!hasExecutable)('a mistake in the configuration', () => {
     writeFileSync(file, text);
     const check = runExecutable(['config', 'check', file]);
     expect(await check.ended).toBe(2);
-    expect(check.stderr()).toBe(`edgewood: ${file}${message}\n`);
+    expect(check.stderr()).toBe(`edgewood: ${file}${message.replace('FILE', file)}\n`);
     expect(check.stdout()).toBe('');
     expect(check.stderr()).not.toContain('hunter2');
+  });
+
+  test.each(ELSEWHERE)('%s', async (_name, args, env, message) => {
+    const told = runExecutable(args, env);
+    expect(await told.ended).toBe(2);
+    expect(told.stderr()).toBe(`edgewood: ${message}\n`);
+    expect(told.stderr()).not.toContain('hunter2');
+  });
+
+  test.each<[string, string]>([
+    ['an empty file', ''],
+    ['line ends of Windows', 'interval: 5s\r\nsite: berlin\r\n'],
+    ['a byte order mark', '\ufeffinterval: 5s\n'],
+    ['foreign blanks where they are text', 'site: a\u00a0b # “why”\u00a0so\n'],
+  ])('%s is none', async (_name, text) => {
+    const file = join(temporaryDirectory(), 'agent.yaml');
+    writeFileSync(file, text);
+    const check = runExecutable(['config', 'check', file]);
+    expect(await check.ended).toBe(0);
+    expect(check.stdout()).toContain('A sample every 5 s');
+  });
+
+  test("variables of somebody else's are no mistake: Kubernetes names them after its services", async () => {
+    const show = runExecutable(['config', 'show'], {
+      EDGEWOOD_PORT: 'tcp://10.0.0.1:80',
+      EDGEWOOD_SERVICE_HOST: '10.0.0.1',
+    });
+    expect(await show.ended).toBe(0);
   });
 });

@@ -156,6 +156,28 @@ describe('MQTT sink, settings', () => {
     expect(make).not.toThrow(/secret/);
   });
 
+  test.each<[string, string, RegExp]>([
+    ['passwordFile', '\n', /passwordFile \S+ is empty/],
+    ['caFile', '-----BEGIN PRIVATE KEY-----\n', /caFile \S+ holds no certificate in PEM/],
+    ['certFile', '-----BEGIN CERTIFICATE REQUEST-----\n', /certFile \S+ holds no certificate in PEM/],
+    ['keyFile', '-----BEGIN CERTIFICATE-----\n', /keyFile \S+ holds no private key in PEM/],
+    ['keyFile', '-----BEGIN ENCRYPTED PRIVATE KEY-----\n', /keyFile \S+ needs a passphrase/],
+    ['passwordFile', 'x'.repeat(2 ** 20 + 1), /1048577 bytes; at most 1048576 are read/],
+  ])('a %s that holds something else is refused: %j', (key, text, message) => {
+    const directory = temporary();
+    const file = (name: string, content: string): string => {
+      writeFileSync(join(directory, name), content);
+      return join(directory, name);
+    };
+    const pair = {
+      certFile: file('cert', '-----BEGIN CERTIFICATE-----\n'),
+      keyFile: file('key', '-----BEGIN EC PRIVATE KEY-----\n'),
+    };
+    const make = (more: object): unknown => start({ url: 'mqtts://host.invalid', ...pair, ...more });
+    expect(() => make({ [key]: file('other', text) })).toThrow(message);
+    expect(() => make({ [key]: directory })).toThrow(/it is no file/);
+  });
+
   test.each(['a/b', '#', '', 'x'.repeat(65)])('a host id that is no topic level is refused: %j', (hostId) => {
     const deps = { nowMs: () => 0, random: () => 0, setTimer: () => () => {}, log: () => {} };
     const config = { type: 'mqtt', name: 'm', url: 'mqtt://host' } as const;

@@ -84,6 +84,18 @@ describe.skipIf(!hasMosquitto)(`MQTT sink ${REAL}`, () => {
     expect(sink.status().counters['connectionsLost']).toBe(1);
   });
 
+  test('a broker that only hangs up when a second client takes over: the log asks about a cloned host', async () => {
+    const mosquitto = await broker();
+    const { sink, ready, logs } = start({ url: url(mosquitto.port) });
+    await ready();
+    const twin = start({ url: url(mosquitto.port) });
+    await twin.ready();
+    await logs('mqtt.disconnected');
+    expect(sink.status().lastError).toMatch(
+      /does another client use this host id \(a cloned host\)\?|took over/,
+    );
+  });
+
   test('kill -9 in the middle of a batch: one retry each, nothing sent behind our back, then all of it', async () => {
     const mosquitto = await broker();
     const { sink, ready, logs } = start({ url: url(mosquitto.port) });

@@ -20,7 +20,9 @@ export function parseHttpEndpoint(sink: SinkConfig): HttpEndpoint {
   try {
     url = new URL(sink.url ?? '');
   } catch {
-    throw new SinkConfigurationError(`sink "${sink.name}": url: expected http://… or https://…`);
+    throw new SinkConfigurationError(
+      `sink "${sink.name}": url: expected http://HOST[:PORT]/… or https://HOST[:PORT]/…, PORT at most 65535`,
+    );
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new SinkConfigurationError(

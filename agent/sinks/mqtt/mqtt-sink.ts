@@ -172,13 +172,17 @@ export class MqttSink implements Sink {
   #closed(end: ConnectionEnd): void {
     this.#connection = null;
     if (this.#closing !== null) return;
-    if (end.wasReady && this.#deps.nowMs() - this.#readyAtMs >= STABLE_MS) {
+    const stable = end.wasReady && this.#deps.nowMs() - this.#readyAtMs >= STABLE_MS;
+    if (stable) {
       this.#attempt = 0;
       this.#cuts = 0;
     }
     if (end.objected) this.#oneByOne = true;
     if (this.#version.next(end)) this.#log('info', 'mqtt.version', { trying: this.#version.name });
-    this.#fail(end.failure ?? new Error('the broker closed the connection'), end.wasReady);
+    // Not every broker says so when another client takes over (Mosquitto 2.0.11 doesn't).
+    const words = 'the broker closed the connection';
+    const soon = `${words} soon after it let us in; does another client use this host id (a cloned host)?`;
+    this.#fail(end.failure ?? new Error(end.wasReady && !stable ? soon : words), end.wasReady);
     this.#scheduleReconnect();
   }
 

@@ -19,7 +19,7 @@ export function parseEndpoint(sink: SinkConfig): Endpoint {
     url = new URL(sink.url ?? '');
   } catch {
     throw new SinkConfigurationError(
-      `sink "${sink.name}": url: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]`,
+      `sink "${sink.name}": url: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT], PORT at most 65535`,
     );
   }
   if (url.password !== '') {
