@@ -1,6 +1,9 @@
 import type { Stepwise } from '../features.ts';
 import { quantileSorted, sortedFinite } from '../math.ts';
+import type { Provenance } from '../model.ts';
 import { Random } from '../random.ts';
+import type { MetricSchema } from '../sample.ts';
+import { type Block, leaveOneOut } from './leave-one-out.ts';
 import {
   BLOCKS_PER_WINDOW,
   CELLS,
@@ -17,7 +20,6 @@ import {
   WEEK_MS,
   WEEKEND_MS,
 } from './reference.ts';
-import { type Block, leaveOneOut } from './leave-one-out.ts';
 
 /**
  * Fits the reference of drift: knots, counts, and how far reference windows lie from the rest of the reference. That
@@ -80,7 +82,9 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     blocks.push(
       cuts.map(({ index, from, to }) => ({ index, counts: countCells(values.subarray(from, to), knots) })),
     );
+    yield;
     const total = countCells(values, knots);
+    yield;
     reference.weights.set(total, stream * PARTS * CELLS);
     const at = stream * STATISTICS;
     reference.statistics[at + STATISTIC.missing] = 1 - sorted.length / Math.max(1, values.length);
@@ -110,6 +114,21 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     yield;
   }
   return reference;
+}
+
+/** The reference of a model's metrics and its score. @param timesMs of the rows; null: steady from the beginning */
+export function* modelDrift(
+  schema: MetricSchema,
+  columns: readonly Float64Array[],
+  { trainedFromMs, intervalMs }: Pick<Provenance, 'trainedFromMs' | 'intervalMs'>,
+  timesMs: ArrayLike<number> | null,
+): Stepwise<DriftReference | null> {
+  return yield* fitDriftReference({
+    columns,
+    timeOf: (row) => timesMs?.[row] ?? trainedFromMs + row * intervalMs,
+    intervalMs,
+    leastEffects: [...schema.map(({ noiseFloor }) => noiseFloor), 0],
+  });
 }
 
 /** Samples of which one enters a window, so that it holds at most MOST_SLOTS. */
@@ -163,7 +182,11 @@ function* findWeekend(
       const since = index * blockMs - startMs;
       return since - Math.floor(since / WEEK_MS) * WEEK_MS < WEEKEND_MS ? 1 : 0;
     };
-    const distances = blocks.map((own) => leaveOneOut(own, partOf));
+    const distances: number[][] = [];
+    for (const own of blocks) {
+      distances.push(leaveOneOut(own, partOf));
+      yield;
+    }
     // A kind of day that came once has no other to be compared with: its windows may not just drop out.
     const sum = distances.reduce(
       (total, own, stream) =>
@@ -174,7 +197,6 @@ function* findWeekend(
       least = sum;
       best = { startMs, distances, partOf };
     }
-    yield;
   }
   return best;
 }

@@ -19,7 +19,7 @@ export interface DecisionSettings {
   /** D below this is never drift: less than a tenth of the values have moved. */
   readonly leastD: number;
 }
-export const DECISION_DEFAULTS: DecisionSettings = { falseDiscoveryRate: 0.005, leastD: 0.1 };
+export const DECISION_DEFAULTS: DecisionSettings = { falseDiscoveryRate: 0.001, leastD: 0.1 };
 
 /** `unseen`: training had too little of it to compare windows; `sparse`: too few values in the window. */
 export type Unjudged = 'unseen' | 'sparse' | 'stuck' | 'missing';
@@ -180,10 +180,7 @@ function nullOf(
 }
 
 /** Benjamini and Hochberg 1995: which of the judged streams' p-values are rejected together. */
-function stepUp(
-  judgements: readonly Omit<StreamJudgement, 'over'>[],
-  settings: DecisionSettings,
-): boolean[] {
+function stepUp(judgements: readonly Omit<StreamJudgement, 'over'>[], settings: DecisionSettings): boolean[] {
   const ps = judgements.flatMap(({ p, unjudged }) => (unjudged === null ? [p] : [])).sort((a, b) => a - b);
   let limit = -1;
   ps.forEach((p, i) => {

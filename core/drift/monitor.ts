@@ -1,6 +1,12 @@
-import { DECISION_DEFAULTS, type DecisionSettings, isFilled, judgeWindow, type StreamJudgement } from './decision.ts';
+import {
+  DECISION_DEFAULTS,
+  type DecisionSettings,
+  isFilled,
+  judgeWindow,
+  type StreamJudgement,
+} from './decision.ts';
 import { DAY_MS, type DriftReference, isProvisional } from './reference.ts';
-import { driftSeverity } from './severity.ts';
+import { type DriftExtent, driftSeverity } from './severity.ts';
 import { type DriftSample, DriftWindows } from './windows.ts';
 
 /**
@@ -68,7 +74,7 @@ export class DriftMonitor {
 
   /**
    * @param model digest of the model that the reference is of
-   * @param saved what `state` gave before a restart, or under another model: of that only the last request counts
+   * @param saved what `state` gave before a restart, or under another model: of that only the times of the last decision and request count
    */
   constructor(
     reference: DriftReference,
@@ -81,7 +87,7 @@ export class DriftMonitor {
     this.#settings = settings;
     this.#provisional = isProvisional(reference);
     const same = saved !== null && saved.model === model && saved.streaks.length === reference.streams;
-    this.#state = same ? saved : fresh(model, reference.streams, saved?.lastRequestMs ?? null);
+    this.#state = same ? saved : fresh(model, reference.streams, saved);
   }
 
   get state(): DriftState {
@@ -156,7 +162,7 @@ export class DriftMonitor {
   }
 }
 
-function extentOf(streams: readonly StreamJudgement[], persistence: number) {
+function extentOf(streams: readonly StreamJudgement[], persistence: number): DriftExtent {
   const judged = streams.filter(({ unjudged }) => unjudged === null);
   const metrics = streams.slice(0, -1).filter(({ unjudged }) => unjudged === null);
   const ratios = judged.map(({ d, threshold }) => d / threshold).filter(Number.isFinite);
@@ -167,13 +173,13 @@ function extentOf(streams: readonly StreamJudgement[], persistence: number) {
   };
 }
 
-const fresh = (model: string, streams: number, lastRequestMs: number | null): DriftState => ({
+const fresh = (model: string, streams: number, saved: DriftState | null): DriftState => ({
   model,
-  lastDecisionMs: null,
+  lastDecisionMs: saved?.lastDecisionMs ?? null,
   phase: 'steady',
   streaks: Array<number>(streams).fill(0),
   cleanDecisions: 0,
   sinceMs: null,
   severity: 1,
-  lastRequestMs,
+  lastRequestMs: saved?.lastRequestMs ?? null,
 });

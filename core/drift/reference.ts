@@ -90,7 +90,11 @@ export function partWeights(reference: DriftReference, stream: number, part?: nu
  * The reference of a window of which this share lies in the weekend: both parts in that proportion; all of the training
  * where the weekend is like other days.
  */
-export function expectedWeights(reference: DriftReference, stream: number, weekendShare: number): CellWeights {
+export function expectedWeights(
+  reference: DriftReference,
+  stream: number,
+  weekendShare: number,
+): CellWeights {
   const values = knotsOf(reference, stream);
   if (statisticOf(reference, stream, 'weekly') !== 1) {
     return { values, weights: partWeights(reference, stream) };

@@ -58,10 +58,8 @@ export class SlidingKs {
   readonly #ring: Uint16Array;
   readonly #counts: Uint32Array;
   readonly #leaves: number;
-  /** Node i has the children 2 i and 2 i + 1; node 1 is the root. */
-  readonly #sums: Float64Array;
-  readonly #highs: Float64Array;
-  readonly #lows: Float64Array;
+  /** Sum, largest and smallest prefix of each node, side by side. Node i has the children 2 i and 2 i + 1; 1 is the root. */
+  readonly #tree: Float64Array;
   /** Cells whose count differs from what the tree holds. */
   readonly #changed: Uint16Array;
   #changes = 0;
@@ -91,9 +89,7 @@ export class SlidingKs {
       depth++;
     }
     this.#leaves = leaves;
-    this.#sums = new Float64Array(2 * leaves);
-    this.#highs = new Float64Array(2 * leaves);
-    this.#lows = new Float64Array(2 * leaves);
+    this.#tree = new Float64Array(6 * leaves);
     // Beyond this many changes it is cheaper to build the tree anew.
     this.#changed = new Uint16Array(Math.max(2, Math.floor(leaves / (depth + 1))));
     this.#weights = reference.weights;
@@ -164,49 +160,69 @@ export class SlidingKs {
 
   /** Largest difference of the two distribution functions, 0 to 1; NaN where there is nothing to compare. */
   get d(): number {
-    return Math.max(this.dGreater, this.dLess);
+    this.#settle();
+    const [high, low] = [this.#tree[4] as number, -(this.#tree[5] as number)];
+    const most = high > low ? high : low;
+    return (most > 0 ? most : 0) / (this.#count * this.#total);
   }
 
   /** By how much the window's distribution function exceeds the reference's at most (its values are smaller). */
   get dGreater(): number {
     this.#settle();
-    return Math.max(0, this.#highs[1] as number) / (this.#count * this.#total);
+    return Math.max(0, this.#tree[4] as number) / (this.#count * this.#total);
   }
 
   /** By how much the reference's distribution function exceeds the window's at most (its values are larger). */
   get dLess(): number {
     this.#settle();
-    return Math.max(0, -(this.#lows[1] as number)) / (this.#count * this.#total);
+    return Math.max(0, -(this.#tree[5] as number)) / (this.#count * this.#total);
   }
 
   /** Brings the tree up to date: O(log cells) a change while the number of values stands, else O(cells). */
   #settle(): void {
-    if (this.#treeCount !== this.#count || this.#changes > this.#changed.length) {
-      for (let cell = 0; cell < this.#counts.length; cell++) this.#setLeaf(cell);
-      for (let node = this.#leaves - 1; node >= 1; node--) this.#join(node);
-    } else {
-      for (let i = 0; i < this.#changes; i++) {
-        const cell = this.#changed[i] as number;
-        this.#setLeaf(cell);
-        for (let node = (this.#leaves + cell) >> 1; node >= 1; node >>= 1) this.#join(node);
-      }
+    const changes = this.#changes;
+    const count = this.#count;
+    if (changes === 0 && this.#treeCount === count) return;
+    const tree = this.#tree;
+    const leaves = this.#leaves;
+    const anew = this.#treeCount !== count || changes > this.#changed.length;
+    const touched = anew ? this.#counts.length : changes;
+    for (let i = 0; i < touched; i++) {
+      const cell = anew ? i : (this.#changed[i] as number);
+      const at = 3 * (leaves + cell);
+      const x = this.#total * (this.#counts[cell] as number) - count * (this.#weights[cell] as number);
+      tree[at] = tree[at + 1] = tree[at + 2] = x;
     }
-    this.#treeCount = this.#count;
+    if (anew) for (let node = leaves - 1; node >= 1; node--) join(tree, node, node);
+    else if (changes === 2) {
+      // What entered and what left: their ways meet somewhere.
+      let a = (leaves + (this.#changed[0] as number)) >> 1;
+      let b = (leaves + (this.#changed[1] as number)) >> 1;
+      for (; a !== b; a >>= 1, b >>= 1) {
+        join(tree, a, a);
+        join(tree, b, b);
+      }
+      join(tree, a, 1);
+    } else {
+      for (let i = 0; i < changes; i++) join(tree, (leaves + (this.#changed[i] as number)) >> 1, 1);
+    }
+    this.#treeCount = count;
     this.#changes = 0;
   }
+}
 
-  #setLeaf(cell: number): void {
-    const x = this.#total * (this.#counts[cell] as number) - this.#count * (this.#weights[cell] as number);
-    const leaf = this.#leaves + cell;
-    this.#sums[leaf] = this.#highs[leaf] = this.#lows[leaf] = x;
-  }
-
-  #join(node: number): void {
-    const left = 2 * node;
-    const right = left + 1;
-    const sum = this.#sums[left] as number;
-    this.#sums[node] = sum + (this.#sums[right] as number);
-    this.#highs[node] = Math.max(this.#highs[left] as number, sum + (this.#highs[right] as number));
-    this.#lows[node] = Math.min(this.#lows[left] as number, sum + (this.#lows[right] as number));
+/** Computes a node, and those above it up to `last`, from their children. No Math.max: the agent runs unoptimised. */
+function join(tree: Float64Array, first: number, last: number): void {
+  for (let node = first; node >= last; node >>= 1) {
+    const at = 3 * node;
+    const left = 2 * at;
+    const sum = tree[left] as number;
+    const high = tree[left + 1] as number;
+    const low = tree[left + 2] as number;
+    const rightHigh = sum + (tree[left + 4] as number);
+    const rightLow = sum + (tree[left + 5] as number);
+    tree[at] = sum + (tree[left + 3] as number);
+    tree[at + 1] = rightHigh > high ? rightHigh : high;
+    tree[at + 2] = rightLow < low ? rightLow : low;
   }
 }

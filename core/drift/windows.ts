@@ -1,11 +1,5 @@
 import { slotSamples } from './calibration.ts';
-import {
-  type DriftReference,
-  expectedWeights,
-  knotsOf,
-  statisticOf,
-  weekendShare,
-} from './reference.ts';
+import { type DriftReference, expectedWeights, knotsOf, statisticOf, weekendShare } from './reference.ts';
 import { ABSENT, type CellWeights, cellOf, LEFT_OUT, SlidingKs } from './sliding-ks.ts';
 
 /** Share of a window that open incidents may keep out; what lasts longer comes in, and becomes drift. */
@@ -102,7 +96,6 @@ export class DriftWindows {
 
   /** D of a stream's window as it stands after the last complete slot, against the reference for its days. */
   distance(stream: number): number {
-    this.#compare();
     return (this.streams[stream] as SlidingKs).d;
   }
 
@@ -114,9 +107,7 @@ export class DriftWindows {
   /** Mean distance of the window's values beyond the knots; as of the last decision's window. */
   meanBeyond(stream: number): number {
     const { count } = this.streams[stream] as SlidingKs;
-    return (
-      ((this.#beyond[stream] as number) + (this.#beyondBefore[stream] as number)) / Math.max(1, count)
-    );
+    return ((this.#beyond[stream] as number) + (this.#beyondBefore[stream] as number)) / Math.max(1, count);
   }
 
   /** How long a stream has stood at its last value, in ms, and which that is. */
@@ -168,8 +159,8 @@ export class DriftWindows {
     const half = Math.floor((this.#slot * this.slotMs) / this.strideMs);
     this.#slot++;
     const next = Math.floor((this.#slot * this.slotMs) / this.strideMs);
-    if (next === half) return;
     this.#compare();
+    if (next === half) return;
     decide(next * this.strideMs);
     this.backwards = 0;
     this.#beyondBefore.set(this.#beyond);
@@ -211,7 +202,8 @@ export function windowBytes(reference: DriftReference, intervalMs: number): numb
   for (let stream = 0; stream < reference.streams; stream++) {
     let leaves = 1;
     while (leaves < 2 * knotsOf(reference, stream).length + 1) leaves *= 2;
-    bytes += 2 * slots + 6 * leaves * 8 + leaves * (4 + 8 + 8);
+    // Ring, tree, counts, weights and knots.
+    bytes += 2 * slots + 6 * leaves * 8 + leaves * (4 + 8) + leaves * 4;
   }
   return bytes;
 }
