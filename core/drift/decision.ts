@@ -16,10 +16,13 @@ import type { DriftWindows } from './windows.ts';
 export interface DecisionSettings {
   /** Share of false ones among the streams over their thresholds that Benjamini and Hochberg's procedure allows. */
   readonly falseDiscoveryRate: number;
-  /** D below this is never drift: less than a tenth of the values have moved. */
-  readonly leastD: number;
+  /**
+   * Least share of the values that must have moved, up and down together (D+ plus D-, Kuiper's V). Not D alone: where
+   * values spread to both sides, D is half of what moved.
+   */
+  readonly leastMoved: number;
 }
-export const DECISION_DEFAULTS: DecisionSettings = { falseDiscoveryRate: 0.001, leastD: 0.1 };
+export const DECISION_DEFAULTS: DecisionSettings = { falseDiscoveryRate: 0.001, leastMoved: 0.1 };
 
 /** `unseen`: training had too little of it to compare windows; `sparse`: too few values in the window. */
 export type Unjudged = 'unseen' | 'sparse' | 'stuck' | 'missing';
@@ -27,6 +30,8 @@ export type Unjudged = 'unseen' | 'sparse' | 'stuck' | 'missing';
 export interface StreamJudgement {
   /** Kolmogorov-Smirnov distance of the window from the reference; NaN where the window is empty. */
   readonly d: number;
+  /** D+ plus D-: share of the values that have moved. */
+  readonly moved: number;
   /** Where the values went; `shape`: to both sides. */
   readonly direction: 'higher' | 'lower' | 'shape';
   /** D at which a stream alone would be over. */
@@ -80,7 +85,7 @@ export function judgeWindow(
     ...judgement,
     over:
       rejected[stream] === true &&
-      judgement.d > settings.leastD &&
+      judgement.moved >= settings.leastMoved &&
       judgement.shift >= statisticOf(reference, stream, 'leastEffect'),
   }));
 }
@@ -97,6 +102,7 @@ function judgeStream(windows: DriftWindows, stream: number, settings: DecisionSe
   const tests = Math.max(1, stream === reference.streams - 1 ? 1 : reference.streams - 1);
   return {
     d,
+    moved: higher + lower,
     direction: Math.min(higher, lower) > 0.4 * d ? 'shape' : higher > lower ? 'higher' : 'lower',
     threshold: thresholdOf(reference, stream, count, settings, tests),
     p: calibratedP(reference, stream, d, count),
@@ -143,11 +149,16 @@ function calibratedP(reference: DriftReference, stream: number, d: number, count
   if (!Number.isFinite(d)) return 1;
   const { scale, mean, spread, degrees } = nullOf(reference, stream, count);
   const p = kolmogorovTail(d / scale);
+  if (d > farthest(mean)) return LEAST_P;
   const own = spread > 0 ? studentTail((d - mean) / spread, degrees) : d > mean ? 0 : 1;
   return Math.max(LEAST_P, p, own);
 }
 
-/** D with calibrated p of the false discovery rate over the number of tests, and no less than the least D. */
+/**
+ * D with calibrated p of the false discovery rate over the number of tests, and no less than what moves enough values.
+ * Where reference windows are as far apart as can be, a window that has left nine tenths of the way to 1 behind it is
+ * over, too: nearly nothing in it is known.
+ */
 function thresholdOf(
   reference: DriftReference,
   stream: number,
@@ -157,12 +168,14 @@ function thresholdOf(
 ): number {
   const { scale, mean, spread, degrees } = nullOf(reference, stream, count);
   const p = settings.falseDiscoveryRate / tests;
-  return Math.max(
-    settings.leastD,
+  const calibrated = Math.max(
     scale * kolmogorovQuantile(p),
     spread > 0 ? mean + spread * studentQuantile(p, degrees) : mean,
   );
+  return Math.max(settings.leastMoved / 2, Math.min(calibrated, farthest(mean)));
 }
+
+const farthest = (mean: number): number => mean + 0.9 * (1 - mean);
 
 function nullOf(
   reference: DriftReference,

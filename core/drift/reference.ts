@@ -96,17 +96,22 @@ export function expectedWeights(
   weekendShare: number,
 ): CellWeights {
   const values = knotsOf(reference, stream);
-  if (statisticOf(reference, stream, 'weekly') !== 1) {
-    return { values, weights: partWeights(reference, stream) };
-  }
-  return {
-    values,
-    weights: mixed(partWeights(reference, stream, 0), partWeights(reference, stream, 1), weekendShare),
-  };
+  const parts = weeklyParts(reference, stream);
+  if (parts === null) return { values, weights: partWeights(reference, stream) };
+  return { values, weights: mixedWeights(...parts, weekendShare) };
+}
+
+/** Ordinary days and weekend, where a stream tells them apart. */
+export function weeklyParts(
+  reference: DriftReference,
+  stream: number,
+): [ordinary: Float64Array, weekend: Float64Array] | null {
+  if (statisticOf(reference, stream, 'weekly') !== 1) return null;
+  return [partWeights(reference, stream, 0), partWeights(reference, stream, 1)];
 }
 
 /** Both parts in proportion, as shares of 1; one alone in counts, which keep D exact. */
-function mixed(ordinary: Float64Array, weekend: Float64Array, share: number): Float64Array {
+export function mixedWeights(ordinary: Float64Array, weekend: Float64Array, share: number): Float64Array {
   if (share <= 0) return ordinary;
   if (share >= 1) return weekend;
   const sum = (weights: Float64Array): number => weights.reduce((total, weight) => total + weight, 0);

@@ -1,9 +1,19 @@
 import { slotSamples } from './calibration.ts';
-import { type DriftReference, expectedWeights, knotsOf, statisticOf, weekendShare } from './reference.ts';
+import {
+  type DriftReference,
+  expectedWeights,
+  knotsOf,
+  mixedWeights,
+  weekendShare,
+  weeklyParts,
+} from './reference.ts';
 import { ABSENT, type CellWeights, cellOf, LEFT_OUT, SlidingKs } from './sliding-ks.ts';
 
 /** Share of a window that open incidents may keep out; what lasts longer comes in, and becomes drift. */
 export const MOST_LEFT_OUT = 0.25;
+
+/** The reference follows the days that the window covers in so many steps. */
+const STEPS_PER_WINDOW = 48;
 
 /** What a sample brings. */
 export interface DriftSample {
@@ -36,6 +46,8 @@ export class DriftWindows {
   readonly #entering: Float64Array;
   readonly #last: Float64Array;
   readonly #runSinceMs: Float64Array;
+  readonly #parts: readonly ReturnType<typeof weeklyParts>[];
+  readonly #expected: CellWeights[];
   #weekendShare = Number.NaN;
   #slot = Number.NaN;
   #taken = false;
@@ -47,10 +59,10 @@ export class DriftWindows {
     this.#intervalMs = intervalMs;
     this.slotMs = this.#every * intervalMs;
     const capacity = Math.max(1, Math.round(reference.windowMs / this.slotMs));
-    const expected = Array.from({ length: reference.streams }, (_, stream) =>
-      expectedWeights(reference, stream, 0),
-    );
-    this.streams = expected.map((weights) => new SlidingKs(weights, capacity));
+    const streams = Array.from({ length: reference.streams }, (_, stream) => stream);
+    this.#parts = streams.map((stream) => weeklyParts(reference, stream));
+    this.#expected = streams.map((stream) => expectedWeights(reference, stream, 0));
+    this.streams = this.#expected.map((weights) => new SlidingKs(weights, capacity));
     this.#slots = new Uint16Array(reference.streams).fill(ABSENT);
     this.#beyond = new Float64Array(reference.streams);
     this.#beyondBefore = new Float64Array(reference.streams);
@@ -101,7 +113,7 @@ export class DriftWindows {
 
   /** Reference weights for the days of the window. */
   expected(stream: number): CellWeights {
-    return expectedWeights(this.reference, stream, this.#weekendShare);
+    return this.#expected[stream] as CellWeights;
   }
 
   /** Mean distance of the window's values beyond the knots; as of the last decision's window. */
@@ -169,14 +181,19 @@ export class DriftWindows {
 
   /** Sets the reference to the days that the window covers. */
   #compare(): void {
-    const { weekendMs, windowMs, streams } = this.reference;
-    const share = weekendShare(weekendMs, this.endMs - windowMs, this.endMs);
+    const { weekendMs, windowMs } = this.reference;
+    if (Number.isNaN(weekendMs)) return;
+    // In steps of half an hour; a decision is at the end of one.
+    const step = windowMs / STEPS_PER_WINDOW;
+    const untilMs = Math.floor(this.endMs / step + 1e-9) * step;
+    const share = weekendShare(weekendMs, untilMs - windowMs, untilMs);
     if (share === this.#weekendShare) return;
     this.#weekendShare = share;
-    for (let stream = 0; stream < streams; stream++) {
-      if (statisticOf(this.reference, stream, 'weekly') === 1) {
-        this.streams[stream]?.setWeights(this.expected(stream).weights);
-      }
+    for (const [stream, parts] of this.#parts.entries()) {
+      if (parts === null) continue;
+      const weights = mixedWeights(...parts, share);
+      this.#expected[stream] = { values: this.expected(stream).values, weights };
+      this.streams[stream]?.setWeights(weights);
     }
   }
 }
