@@ -48,10 +48,12 @@ function main(): number {
       printRow(row);
     }
   }
-  const flapping = FLAPPING_SEEDS.map((each) => flap(seed + each, FLAPPING_DAYS));
+  const flapping = [true, false].flatMap((relearns) =>
+    FLAPPING_SEEDS.map((each) => flap(seed + each, FLAPPING_DAYS, relearns)),
+  );
   for (const each of flapping) {
     console.log(
-      `flapping, seed ${each.seed}: ${each.requests} requests in ${each.days} days, at least ${each.leastApartHours} h apart, ${each.heldBack} held back`,
+      `flapping, ${each.relearns ? 'relearning' : 'never relearned'}, seed ${each.seed}: ${each.requests} requests in ${each.days} days, at least ${each.leastApartHours} h apart, ${each.heldBack} held back`,
     );
   }
   const series = haveData() && !has('no-recorded') ? recorded() : null;
