@@ -17,7 +17,9 @@ export function leaveOneOut(blocks: readonly Block[], partOf: (index: number) =>
   const cells = blocks[0]?.counts.length ?? 0;
   const totals = [new Float64Array(cells), new Float64Array(cells)] as const;
   for (const { index, counts } of blocks) add(totals[partOf(index) as 0 | 1], counts);
+  const sizes = totals.map(sum);
   const distances: number[] = [];
+  const inside = new Float64Array(cells);
   const window = new Float64Array(cells);
   const expected = new Float64Array(cells);
   for (let first = 0; first + BLOCKS_PER_WINDOW <= blocks.length; first++) {
@@ -28,18 +30,23 @@ export function leaveOneOut(blocks: readonly Block[], partOf: (index: number) =>
     const own = blocks.slice(first, first + BLOCKS_PER_WINDOW);
     window.fill(0);
     expected.fill(0);
-    for (const { counts } of own) add(window, counts);
     let known = true;
     for (const part of [0, 1] as const) {
-      const inside = own.filter((block) => partOf(block.index) === part);
-      if (inside.length === 0) continue;
-      const rest = totals[part].slice();
-      for (const { counts } of inside) add(rest, counts, -1);
-      const size = rest.reduce((sum, count) => sum + count, 0);
+      const these = own.filter((block) => partOf(block.index) === part);
+      if (these.length === 0) continue;
+      inside.fill(0);
+      for (const { counts } of these) add(inside, counts);
+      const taken = sum(inside);
+      const rest = (sizes[part] as number) - taken;
       // Less than a window of the kind is left to compare with.
-      if (size < window.reduce((sum, count) => sum + count, 0) * (inside.length / BLOCKS_PER_WINDOW))
-        known = false;
-      add(expected, rest, inside.length / BLOCKS_PER_WINDOW / size);
+      if (rest < taken) known = false;
+      const share = these.length / BLOCKS_PER_WINDOW / rest;
+      const total = totals[part];
+      for (let cell = 0; cell < cells; cell++) {
+        const count = inside[cell] as number;
+        window[cell] = (window[cell] as number) + count;
+        expected[cell] = (expected[cell] as number) + share * ((total[cell] as number) - count);
+      }
     }
     const d = known ? cellDistance(window, expected) : Number.NaN;
     if (Number.isFinite(d)) distances.push(d);
@@ -47,8 +54,14 @@ export function leaveOneOut(blocks: readonly Block[], partOf: (index: number) =>
   return distances;
 }
 
-function add(sum: Float64Array, counts: ArrayLike<number>, times = 1): void {
-  for (let cell = 0; cell < sum.length; cell++) {
-    sum[cell] = (sum[cell] as number) + times * (counts[cell] as number);
+function add(total: Float64Array, counts: Uint32Array): void {
+  for (let cell = 0; cell < total.length; cell++) {
+    total[cell] = (total[cell] as number) + (counts[cell] as number);
   }
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i] as number;
+  return total;
 }

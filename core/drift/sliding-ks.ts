@@ -161,7 +161,8 @@ export class SlidingKs {
   /** Largest difference of the two distribution functions, 0 to 1; NaN where there is nothing to compare. */
   get d(): number {
     this.#settle();
-    const [high, low] = [this.#tree[4] as number, -(this.#tree[5] as number)];
+    const high = this.#tree[4] as number;
+    const low = -(this.#tree[5] as number);
     const most = high > low ? high : low;
     return (most > 0 ? most : 0) / (this.#count * this.#total);
   }

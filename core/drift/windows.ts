@@ -7,7 +7,7 @@ import {
   weekendShare,
   weeklyParts,
 } from './reference.ts';
-import { ABSENT, type CellWeights, cellOf, LEFT_OUT, SlidingKs } from './sliding-ks.ts';
+import { ABSENT, type CellWeights, LEFT_OUT, SlidingKs } from './sliding-ks.ts';
 
 /** Share of a window that open incidents may keep out; what lasts longer comes in, and becomes drift. */
 export const MOST_LEFT_OUT = 0.25;
@@ -39,11 +39,13 @@ export class DriftWindows {
   backwards = 0;
   readonly #every: number;
   readonly #intervalMs: number;
-  readonly #slots: Uint16Array;
+  /** The sample that enters when its slot ends. */
+  readonly #kept: Float64Array;
+  #keptInIncident = false;
+  #hasKept = false;
   /** Distance beyond the knots, summed over this half of the window and over the one before. */
   readonly #beyond: Float64Array;
   readonly #beyondBefore: Float64Array;
-  readonly #entering: Float64Array;
   readonly #last: Float64Array;
   readonly #runSinceMs: Float64Array;
   readonly #parts: readonly ReturnType<typeof weeklyParts>[];
@@ -63,10 +65,9 @@ export class DriftWindows {
     this.#parts = streams.map((stream) => weeklyParts(reference, stream));
     this.#expected = streams.map((stream) => expectedWeights(reference, stream, 0));
     this.streams = this.#expected.map((weights) => new SlidingKs(weights, capacity));
-    this.#slots = new Uint16Array(reference.streams).fill(ABSENT);
+    this.#kept = new Float64Array(reference.streams);
     this.#beyond = new Float64Array(reference.streams);
     this.#beyondBefore = new Float64Array(reference.streams);
-    this.#entering = new Float64Array(reference.streams);
     this.#last = new Float64Array(reference.streams).fill(Number.NaN);
     this.#runSinceMs = new Float64Array(reference.streams);
   }
@@ -102,7 +103,7 @@ export class DriftWindows {
     this.#follow(sample);
     const due = slot * this.slotMs + draw(slot, this.#every) * this.#intervalMs;
     // Before its turn a sample is only kept for the case that none comes later.
-    if (!this.#taken) this.#take(sample);
+    if (!this.#taken) this.#keep(sample);
     if (sample.timeMs >= due) this.#taken = true;
   }
 
@@ -130,7 +131,7 @@ export class DriftWindows {
 
   #restart(slot: number): void {
     for (const stream of this.streams) stream.clear();
-    this.#slots.fill(ABSENT);
+    this.#hasKept = false;
     this.#beyond.fill(0);
     this.#beyondBefore.fill(0);
     this.#last.fill(Number.NaN);
@@ -149,24 +150,28 @@ export class DriftWindows {
     this.#lastMs = timeMs;
   }
 
-  #take({ values, score, inIncident }: DriftSample): void {
-    const last = this.streams.length - 1;
-    for (let stream = 0; stream <= last; stream++) {
-      const ks = this.streams[stream] as SlidingKs;
-      const x = stream === last ? score : (values[stream] as number);
-      const out = inIncident && ks.leftOut < MOST_LEFT_OUT * ks.capacity;
-      this.#slots[stream] = out ? LEFT_OUT : cellOf(ks.values, x);
-      this.#entering[stream] = out ? 0 : beyond(ks.values, x);
+  #keep({ values, score, inIncident }: DriftSample): void {
+    const last = this.#kept.length - 1;
+    for (let stream = 0; stream < last; stream++) this.#kept[stream] = values[stream] as number;
+    this.#kept[last] = score;
+    this.#keptInIncident = inIncident;
+    this.#hasKept = true;
+  }
+
+  #enter(stream: number): void {
+    const ks = this.streams[stream] as SlidingKs;
+    if (!this.#hasKept) ks.push(ABSENT);
+    else if (this.#keptInIncident && ks.leftOut < MOST_LEFT_OUT * ks.capacity) ks.push(LEFT_OUT);
+    else {
+      const x = this.#kept[stream] as number;
+      ks.update(x);
+      this.#beyond[stream] = (this.#beyond[stream] as number) + beyond(ks.values, x);
     }
   }
 
   #complete(decide: (atMs: number) => void): void {
-    for (const [stream, ks] of this.streams.entries()) {
-      ks.push(this.#slots[stream] as number);
-      this.#beyond[stream] = (this.#beyond[stream] as number) + (this.#entering[stream] as number);
-    }
-    this.#slots.fill(ABSENT);
-    this.#entering.fill(0);
+    for (let stream = 0; stream < this.streams.length; stream++) this.#enter(stream);
+    this.#hasKept = false;
     this.#taken = false;
     const half = Math.floor((this.#slot * this.slotMs) / this.strideMs);
     this.#slot++;

@@ -4,6 +4,8 @@
  * missed. Host k of a shape has the seed `--seed` + 1000 x shape + k.
  */
 
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { haveData } from './alarms/series.ts';
 import { flap, heldLimit } from './drift/flapping.ts';
 import type { HostShape } from './drift/host.ts';
@@ -28,9 +30,34 @@ const PHIS = [0, 0.5, 0.9, 0.98, 0.997];
 const FLAPPING_SEEDS = [1, 2, 3, 4, 5];
 const FLAPPING_DAYS = 60;
 
-process.exitCode = main();
+interface Work {
+  readonly shapes: readonly HostShape[];
+  readonly seed: number;
+  readonly hosts: number;
+}
 
-function main(): number {
+if (isMainThread) process.exitCode = await main();
+else {
+  const { shapes, seed, hosts } = workerData as Work;
+  for (const [i, shape] of shapes.entries()) {
+    const figures = simulateShape(shape, seed + 1000 * i, hosts);
+    printRow(summary(figures));
+    parentPort?.postMessage(figures);
+  }
+}
+
+/** The shapes one after the other in a thread of their own. */
+function inWorker(work: Work): Promise<ShapeFigures[]> {
+  return new Promise((resolve, reject) => {
+    const figures: ShapeFigures[] = [];
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: work });
+    worker.on('message', (each: ShapeFigures) => figures.push(each));
+    worker.on('error', reject);
+    worker.on('exit', () => resolve(figures));
+  });
+}
+
+async function main(): Promise<number> {
   const hosts = numberArgument('hosts', 50);
   const seed = numberArgument('seed', 1);
   const metrics = numberArgument('metrics', 8);
@@ -39,15 +66,19 @@ function main(): number {
     `${hosts} hosts a shape, ${metrics} metrics, ${REFERENCE_DAYS} days of reference, ${LIVE_DAYS} days live, seed ${seed}`,
   );
   const rows: ReturnType<typeof summary>[] = [];
-  let shapeNumber = 0;
-  for (const cycles of [false, true]) {
-    for (const phi of PHIS) {
-      const shape: HostShape = { phi, cycles, metrics };
-      const row = summary(simulateShape(shape, seed + 1000 * shapeNumber++, hosts));
-      rows.push(row);
-      printRow(row);
-    }
-  }
+  const shapes: HostShape[] = [false, true].flatMap((cycles) =>
+    PHIS.map((phi) => ({ phi, cycles, metrics })),
+  );
+  const figures = await Promise.all(
+    [false, true].map((cycles) =>
+      inWorker({
+        shapes: shapes.filter((shape) => shape.cycles === cycles),
+        seed: seed + (cycles ? 5000 : 0),
+        hosts,
+      }),
+    ),
+  );
+  for (const each of figures.flat()) rows.push(summary(each));
   const flapping = [true, false].flatMap((relearns) =>
     FLAPPING_SEEDS.map((each) => flap(seed + each, FLAPPING_DAYS, relearns)),
   );
