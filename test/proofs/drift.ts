@@ -41,7 +41,6 @@ else {
   const { shapes, seed, hosts } = workerData as Work;
   for (const [i, shape] of shapes.entries()) {
     const figures = simulateShape(shape, seed + 1000 * i, hosts);
-    printRow(summary(figures));
     parentPort?.postMessage(figures);
   }
 }
@@ -51,7 +50,10 @@ function inWorker(work: Work): Promise<ShapeFigures[]> {
   return new Promise((resolve, reject) => {
     const figures: ShapeFigures[] = [];
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: work });
-    worker.on('message', (each: ShapeFigures) => figures.push(each));
+    worker.on('message', (each: ShapeFigures) => {
+      figures.push(each);
+      printRow(summary(each));
+    });
     worker.on('error', reject);
     worker.on('exit', () => resolve(figures));
   });
