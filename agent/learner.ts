@@ -152,7 +152,12 @@ export function* fitFromStore(request: FitRequest): Stepwise<Model | null> {
       dataSha256: digest.digest('hex'),
       toolVersion: request.toolVersion,
     },
-    { ...TRAINING_DEFAULTS, budget: request.budget ?? DEFAULT_BUDGET, renotifyMs: request.renotifyMs },
+    {
+      ...TRAINING_DEFAULTS,
+      budget: request.budget ?? DEFAULT_BUDGET,
+      renotifyMs: request.renotifyMs,
+      timesMs: Float64Array.from(rows, ({ timeMs }) => timeMs),
+    },
   );
 }
 

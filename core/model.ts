@@ -1,3 +1,4 @@
+import type { DriftReference } from './drift/reference.ts';
 import type { FeatureStatistics } from './features.ts';
 import type { IsolationForest } from './isolation-forest.ts';
 import type { LevelRanges } from './level-range.ts';
@@ -80,6 +81,8 @@ interface ModelParts {
   readonly stillness: Stillness;
   readonly ranges: LevelRanges;
   readonly reference: ReferenceDistributions;
+  /** What drift is measured against; null where the history was too short, or the model older than this. */
+  readonly drift: DriftReference | null;
   readonly budget: Budget;
   readonly contamination: number | null;
   readonly thresholds: TriggerThresholds;

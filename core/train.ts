@@ -1,5 +1,7 @@
 import { type NotificationRule, positionsOver, type Threshold, thresholdForBudget } from './calibration.ts';
 import { type Detector, MetricForestsDetector } from './detector.ts';
+import { metricDistributions, quantiles } from './distributions.ts';
+import { modelDrift } from './drift/calibration.ts';
 import {
   DEFAULT_WINDOWS,
   FEATURES_PER_METRIC,
@@ -31,8 +33,6 @@ import {
   NEVER,
   NOT_USED,
   type Provenance,
-  REFERENCE_QUANTILES,
-  type ReferenceDistributions,
   type SeverityThresholds,
   type TriggerThresholds,
 } from './model.ts';
@@ -75,6 +75,8 @@ export interface TrainingOptions {
   readonly breaks: readonly number[];
   /** Where several hosts were recorded: their first rows, in order. */
   readonly hosts: readonly HostRows[];
+  /** Unix milliseconds of each row; null: steady from the beginning. Drift knows the days by them. */
+  readonly timesMs: ArrayLike<number> | null;
 }
 export const TRAINING_DEFAULTS: TrainingOptions = {
   detector: 'metric-forests',
@@ -87,6 +89,7 @@ export const TRAINING_DEFAULTS: TrainingOptions = {
   renotifyMs: HOUR_MS,
   breaks: [],
   hosts: [],
+  timesMs: null,
 };
 
 /** Metrics seen in at least half of the rows: the others are left out of a model. */
@@ -126,6 +129,7 @@ export function* trainModel(
   const detector = fitted.create();
   const ranges = new LevelRangeFit(schema.length, rows, provenance.intervalMs);
   const traces = yield* trace(detector, surprise, ranges, columns, options.breaks);
+  const drift = yield* modelDrift(schema, [...columns, traces.scores], provenance, options.timesMs);
   const rule = {
     mergeSamples: MERGE_SAMPLES,
     renotifySamples: Math.max(1, Math.round(options.renotifyMs / provenance.intervalMs)),
@@ -145,6 +149,7 @@ export function* trainModel(
     stillness,
     ranges: ranges.finish(),
     reference: { ...distributions, score: quantiles(sortedFinite(traces.scores)) },
+    drift,
     budget: options.budget,
     contamination: options.contamination,
     thresholds,
@@ -320,32 +325,4 @@ function severityThresholds(
   const warning = level(budget.warningPerDay, 'warning', info.value);
   const critical = level(budget.criticalPerDay, 'critical', warning);
   return { info: info.value, warning, critical, provisional: info.provisional };
-}
-
-function quantiles(sorted: Float64Array): Float64Array {
-  return Float64Array.from({ length: REFERENCE_QUANTILES }, (_, i) =>
-    sorted.length === 0 ? Number.NaN : quantileSorted(sorted, i / (REFERENCE_QUANTILES - 1)),
-  );
-}
-
-function metricDistributions(
-  schema: MetricSchema,
-  columns: readonly Float64Array[],
-  scales: Float64Array,
-): Omit<ReferenceDistributions, 'score'> {
-  const metrics = new Float64Array(schema.length * REFERENCE_QUANTILES);
-  const spreads = new Float64Array(schema.length);
-  columns.forEach((column, metric) => {
-    const sorted = sortedFinite(column);
-    metrics.set(quantiles(sorted), metric * REFERENCE_QUANTILES);
-    const floor = Math.max(schema[metric]?.noiseFloor ?? 0, 1e-4 * (scales[metric] as number));
-    if (sorted.length === 0) {
-      spreads[metric] = floor;
-      return;
-    }
-    const median = quantileSorted(sorted, 0.5);
-    const mad = quantileSorted(sortedFinite(sorted.map((x) => Math.abs(x - median))), 0.5);
-    spreads[metric] = Math.max(1.4826 * mad, floor);
-  });
-  return { metrics, spreads };
 }

@@ -2,6 +2,7 @@ import { MOMENTS_PER_METRIC } from '../core/features.ts';
 import type { IsolationForest, IsolationTree } from '../core/isolation-forest.ts';
 import { NODE_BYTES, PAIRS_PER_METRIC } from '../core/metric-forests.ts';
 import { type MetricForestsModel, type Model, REFERENCE_QUANTILES } from '../core/model.ts';
+import { driftArrays, driftOf } from './artifact-drift.ts';
 import { ArtifactError } from './artifact-error.ts';
 import type { Header } from './artifact-header.ts';
 
@@ -31,6 +32,7 @@ export function arraysOf(model: Model): NamedArray[] {
     ['referenceScore', 'f64', model.reference.score],
     ['spreads', 'f64', model.reference.spreads],
     ['longestRuns', 'u32', model.stillness.longestRuns],
+    ...driftArrays(model.drift),
   ];
   if (model.detector === 'metric-forests') {
     return [
@@ -105,6 +107,7 @@ export function modelOf(header: Header, arrays: ReadonlyMap<string, Numbers>): M
       score: f64('referenceScore', REFERENCE_QUANTILES),
       spreads: f64('spreads', metrics),
     },
+    drift: driftOf(header.drift, metrics + 1, f64, u32),
   };
   positive('jumpScales', parts.surprise.q);
   positive('tolerances', parts.stillness.tolerances);

@@ -1,5 +1,6 @@
 import { type Model, NOT_USED } from '../core/model.ts';
 import type { ArrayKind } from './artifact-arrays.ts';
+import { type DriftHeader, driftFault } from './artifact-drift.ts';
 
 export interface ArrayEntry {
   readonly name: string;
@@ -15,6 +16,7 @@ export type Header = Pick<
   readonly windows: { readonly short: number; readonly long: number };
   readonly forest: { readonly trees: number; readonly rowsPerTree: number };
   readonly surpriseParameters: Model['surprise']['parameters'];
+  readonly drift: DriftHeader | null;
   readonly arrays: readonly ArrayEntry[];
 };
 
@@ -37,11 +39,11 @@ const isWithin = (x: unknown, low: number, high: number): boolean =>
   Number.isFinite(x) && Number(x) >= low && Number(x) <= high;
 const isShare = (x: unknown): boolean => isWithin(x, 0, 1);
 
-/** Format version 1 knew one detector, one host, and no contamination. */
+/** Format version 1 knew one detector, one host, and no contamination; version 2 no drift. */
 export function withDefaults(h: unknown): unknown {
   if (!isRecord(h)) return h;
   const thresholds = isRecord(h['thresholds']) ? { score: NOT_USED, ...h['thresholds'] } : h['thresholds'];
-  return { contamination: null, hosts: [], ...h, thresholds };
+  return { contamination: null, hosts: [], drift: null, ...h, thresholds };
 }
 
 const MOST_HOSTS = 4096;
@@ -138,5 +140,5 @@ export function headerFault(h: unknown): string | null {
     return 'provenance: name, version, seed, trainedFromMs, trainedToMs, rows and intervalMs expected';
   }
   if (!Array.isArray(h['arrays'])) return 'arrays: a list expected';
-  return null;
+  return driftFault(h['drift']);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Model } from '../core/model.ts';
 import type { MetricSchema } from '../core/sample.ts';
 import { arraysOf, modelOf, type Numbers } from './artifact-arrays.ts';
+import { driftHeader } from './artifact-drift.ts';
 import { ArtifactError } from './artifact-error.ts';
 import { type Header, headerFault, NO_WINDOWS, withDefaults } from './artifact-header.ts';
 
@@ -13,7 +14,7 @@ export { ArtifactError, type ArtifactFault } from './artifact-error.ts';
  * views: nothing is copied, and whatever does not add up is refused by name, never half-read.
  */
 export const MAGIC = 'EDGEWOOD';
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 /** Above this nothing is read: the default model is below half a megabyte. */
 export const MAX_ARTIFACT_BYTES = 16 * 1024 * 1024;
 const PREFIX_BYTES = 16;
@@ -47,6 +48,7 @@ export function encodeModel(model: Model): Buffer {
       rowsPerTree: forest.rowsPerTree,
     },
     surpriseParameters: model.surprise.parameters,
+    drift: driftHeader(model.drift),
     arrays: arrays.map(([name, kind, data]) => ({ name, kind, length: data.length })),
   };
   const headerBytes = Buffer.from(JSON.stringify(header));
@@ -115,7 +117,7 @@ function readHeader(bytes: Buffer): Header {
   } catch {
     throw new ArtifactError('badHeader', 'the header is not JSON');
   }
-  const complete = bytes.readUInt32LE(8) === 1 ? withDefaults(parsed) : parsed;
+  const complete = bytes.readUInt32LE(8) < FORMAT_VERSION ? withDefaults(parsed) : parsed;
   const fault = headerFault(complete);
   if (fault !== null) throw new ArtifactError('badHeader', fault);
   return complete as Header;

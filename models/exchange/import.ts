@@ -125,6 +125,7 @@ function modelOf(dump: ForestDump, schema: MetricSchema, facts: ImportFacts): Is
       score: dump.scoreQuantiles ?? unknown(REFERENCE_QUANTILES),
       spreads,
     },
+    drift: null,
     budget: DEFAULT_BUDGET,
     contamination: dump.contamination,
     thresholds: { surprise: NOT_USED, forest: NOT_USED, score: { ...NOT_USED, info: dump.threshold } },

@@ -48,6 +48,7 @@ export function judgedParts(
 /** Rows to learn from: all hosts one after the other. */
 export interface LearnedRows {
   readonly columns: Float64Array[];
+  readonly timesMs: Float64Array;
   readonly breaks: number[];
   readonly hosts: readonly HostRows[];
   readonly rows: number;
@@ -68,6 +69,7 @@ export function learnedRows(
   });
   const rows = parts.reduce((sum, { timesMs }) => sum + timesMs.length, 0);
   const columns = (parts[0]?.names ?? []).map(() => new Float64Array(rows));
+  const timesMs = new Float64Array(rows);
   const breaks: number[] = [];
   const hosts: HostRows[] = [];
   let at = 0;
@@ -75,6 +77,7 @@ export function learnedRows(
   for (const part of parts) {
     if (at > 0) breaks.push(at);
     breaks.push(...part.breaks.map((row) => row + at));
+    timesMs.set(part.timesMs, at);
     hosts.push({ host: part.host, from: at });
     columns.forEach((column, i) => {
       column.set(part.columns[i] as Float64Array, at);
@@ -86,7 +89,7 @@ export function learnedRows(
     });
     at += part.timesMs.length;
   }
-  return { columns, breaks, hosts: parts.length > 1 ? hosts : [], rows, leftOut };
+  return { columns, timesMs, breaks, hosts: parts.length > 1 ? hosts : [], rows, leftOut };
 }
 
 /** Mean and standard deviation of each column: the standard scaler's statistics. */

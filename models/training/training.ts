@@ -200,7 +200,12 @@ function fitModel(
         dataSha256: digest.digest('hex'),
         toolVersion: request.toolVersion,
       },
-      { ...trainingOptions(candidate), breaks: learned.breaks, hosts: learned.hosts },
+      {
+        ...trainingOptions(candidate),
+        breaks: learned.breaks,
+        hosts: learned.hosts,
+        timesMs: learned.timesMs,
+      },
     ),
   );
 }

@@ -84,6 +84,13 @@ describe('round trip', () => {
     expect(decoded).toMatchObject({ contamination: null, hosts: [], thresholds: { score: NOT_USED } });
   });
 
+  test('what format version 2 wrote is read, too', () => {
+    const old = readFileSync(join(import.meta.dirname, 'fixtures', 'format-2.edgewood'));
+    expect(old.readUInt32LE(8)).toBe(2);
+    expect(decodeModel(old)).toEqual(tinyIsolationForest());
+    expect(decodeModel(old).drift).toBeNull();
+  });
+
   test('hosts keep their own thresholds', () => {
     const own = { ...model.thresholds, surprise: { ...model.thresholds.surprise, info: 3 } };
     const several: Model = { ...model, hosts: [{ host: 'db-1', rows: 60, thresholds: own }] };
@@ -174,7 +181,7 @@ describe('damage', () => {
   test('a newer format is refused by name', () => {
     const newer = Buffer.from(good);
     newer.writeUInt32LE(FORMAT_VERSION + 1, 8);
-    expect(() => decodeModel(resealed(newer))).toThrow(/format version 3, this edgewood reads up to 2/);
+    expect(() => decodeModel(resealed(newer))).toThrow(/format version 4, this edgewood reads up to 3/);
     newer.writeUInt32LE(0, 8);
     expect(faultOf(resealed(newer))).toBe('badHeader');
   });

@@ -1,0 +1,254 @@
+import type { Stepwise } from '../features.ts';
+import { quantileSorted, sortedFinite } from '../math.ts';
+import type { Provenance } from '../model.ts';
+import { Random } from '../random.ts';
+import type { MetricSchema } from '../sample.ts';
+import { type Block, leaveOneOut } from './leave-one-out.ts';
+import {
+  BLOCKS_PER_WINDOW,
+  CELLS,
+  chooseKnots,
+  countCells,
+  DAY_MS,
+  type DriftReference,
+  KNOTS,
+  MOST_SLOTS,
+  PARTS,
+  SETTLED_SPAN_MS,
+  STATISTIC,
+  STATISTICS,
+  WEEK_MS,
+  WEEKEND_MS,
+} from './reference.ts';
+
+/**
+ * Fits the reference of drift: knots, counts, and how far reference windows lie from the rest of the reference. That
+ * spread, not the p-value of a test for independent values, is what live windows are held against: it contains
+ * autocorrelation, the day's course and the host's own restlessness.
+ */
+
+export interface DriftTraining {
+  /** One array a stream (the metrics in schema order, then the score), in time order, NaN where missing. */
+  readonly columns: readonly ArrayLike<number>[];
+  /** Unix milliseconds of a row. Backwards: another host begins. */
+  readonly timeOf: (row: number) => number;
+  readonly intervalMs: number;
+  /** Shift that is of no interest to anybody, one a stream. */
+  readonly leastEffects: ArrayLike<number>;
+}
+
+const HOUR_MS = 3_600_000;
+const WINDOWS_MS = [DAY_MS, 12 * HOUR_MS, 6 * HOUR_MS, 3 * HOUR_MS, HOUR_MS];
+/** Windows side by side that the reference must hold for their spread to be known. */
+const LEAST_WINDOWS = 5;
+/** Share of its rows that a block must hold. */
+const LEAST_FILLED = 0.5;
+/** How much closer reference windows must lie to their own kind of day for the weekend to be told apart. */
+const WEEKLY_GAIN = 0.75;
+/** Share of the windows that must remain comparable when the weekend is told apart. */
+const LEAST_KEPT = 0.9;
+/** A value with this share of the reference is where the metric rests: standing there says nothing of its sensor. */
+export const REST_SHARE = 0.01;
+
+/** @returns null where the history is too short: five windows of an hour at the least */
+export function* fitDriftReference(training: DriftTraining): Stepwise<DriftReference | null> {
+  const { columns, timeOf, intervalMs } = training;
+  const rows = columns[0]?.length ?? 0;
+  const spanMs = rows * intervalMs;
+  const windowMs = WINDOWS_MS.find((length) => spanMs >= LEAST_WINDOWS * length);
+  if (windowMs === undefined || windowMs < 20 * intervalMs) return null;
+  const every = slotSamples(windowMs, intervalMs);
+  const chosen = chooseRows(rows, every);
+  const blockMs = windowMs / BLOCKS_PER_WINDOW;
+  const cuts = cutBlocks(chosen, timeOf, blockMs, (LEAST_FILLED * blockMs) / (every * intervalMs));
+  yield;
+
+  const reference = {
+    windowMs,
+    slotMs: every * intervalMs,
+    weekendMs: Number.NaN,
+    spanMs,
+    streams: columns.length,
+    knots: new Float64Array(columns.length * KNOTS).fill(Number.NaN),
+    weights: new Uint32Array(columns.length * PARTS * CELLS),
+    statistics: new Float64Array(columns.length * STATISTICS),
+  };
+  const blocks: Block[][] = [];
+  for (const [stream, column] of columns.entries()) {
+    const values = Float64Array.from(chosen, (row) => column[row] as number);
+    const sorted = sortedFinite(values);
+    const knots = chooseKnots(sorted);
+    reference.knots.set(knots, stream * KNOTS);
+    blocks.push(
+      cuts.map(({ index, from, to }) => ({ index, counts: countCells(values.subarray(from, to), knots) })),
+    );
+    yield;
+    const total = countCells(values, knots);
+    yield;
+    reference.weights.set(total, stream * PARTS * CELLS);
+    const at = stream * STATISTICS;
+    reference.statistics[at + STATISTIC.missing] = 1 - sorted.length / Math.max(1, values.length);
+    reference.statistics[at + STATISTIC.spread] = robustSpread(sorted);
+    reference.statistics[at + STATISTIC.leastEffect] = training.leastEffects[stream] as number;
+    reference.statistics[at + STATISTIC.longestRunMs] = longestRun(column, knots, total) * intervalMs;
+    yield;
+  }
+
+  const plain = blocks.map((own) => leaveOneOut(own, () => 0));
+  yield;
+  const weekend =
+    windowMs === DAY_MS && spanMs >= SETTLED_SPAN_MS ? yield* findWeekend(blocks, plain, blockMs) : null;
+  for (const [stream, ordinary] of plain.entries()) {
+    let distances = ordinary;
+    if (weekend !== null && mean(weekend.distances[stream] as number[]) < WEEKLY_GAIN * mean(ordinary)) {
+      distances = weekend.distances[stream] as number[];
+      splitWeights(reference.weights, stream, blocks[stream] as Block[], weekend.partOf);
+      reference.statistics[stream * STATISTICS + STATISTIC.weekly] = 1;
+      reference.weekendMs = weekend.startMs;
+    }
+    const at = stream * STATISTICS;
+    reference.statistics[at + STATISTIC.meanD] = distances.length === 0 ? 0 : mean(distances);
+    reference.statistics[at + STATISTIC.sdD] = deviation(distances);
+    // They overlap by half.
+    reference.statistics[at + STATISTIC.windows] = Math.floor((distances.length + 1) / 2);
+    yield;
+  }
+  return reference;
+}
+
+/** The reference of a model's metrics and its score. @param timesMs of the rows; null: steady from the beginning */
+export function* modelDrift(
+  schema: MetricSchema,
+  columns: readonly Float64Array[],
+  { trainedFromMs, intervalMs }: Pick<Provenance, 'trainedFromMs' | 'intervalMs'>,
+  timesMs: ArrayLike<number> | null,
+): Stepwise<DriftReference | null> {
+  return yield* fitDriftReference({
+    columns,
+    timeOf: (row) => timesMs?.[row] ?? trainedFromMs + row * intervalMs,
+    intervalMs,
+    leastEffects: [...schema.map(({ noiseFloor }) => noiseFloor), 0],
+  });
+}
+
+/** Samples of which one enters a window, so that it holds at most MOST_SLOTS. */
+export function slotSamples(windowMs: number, intervalMs: number): number {
+  return Math.max(1, Math.ceil(windowMs / (intervalMs * MOST_SLOTS) - 1e-9));
+}
+
+/** One row in every `every`, at random within them: at equal distances, a job each minute could always be missed. */
+function chooseRows(rows: number, every: number): Uint32Array {
+  const random = new Random(1);
+  return Uint32Array.from({ length: Math.floor(rows / every) }, (_, i) => i * every + random.below(every));
+}
+
+interface Cut {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Where the chosen rows change from one block of time to another; blocks with too few rows are left out. */
+function cutBlocks(
+  chosen: Uint32Array,
+  timeOf: (row: number) => number,
+  blockMs: number,
+  least: number,
+): Cut[] {
+  const cuts: Cut[] = [];
+  let from = 0;
+  for (let i = 1; i <= chosen.length; i++) {
+    const index = Math.floor(timeOf(chosen[from] as number) / blockMs);
+    if (i < chosen.length && Math.floor(timeOf(chosen[i] as number) / blockMs) === index) continue;
+    if (i - from >= least) cuts.push({ index, from, to: i });
+    from = i;
+  }
+  return cuts;
+}
+
+/**
+ * The 48 hours a week that are the least like the others, whatever the time zone and the country: the start, in whole
+ * blocks, for which reference windows lie closest to their own kind of day.
+ */
+function* findWeekend(
+  blocks: readonly Block[][],
+  plain: readonly (readonly number[])[],
+  blockMs: number,
+): Stepwise<{ startMs: number; distances: number[][]; partOf: (index: number) => number } | null> {
+  let best: { startMs: number; distances: number[][]; partOf: (index: number) => number } | null = null;
+  let least = plain.reduce((sum, distances) => sum + mean(distances), 0);
+  for (let startMs = 0; startMs < WEEK_MS; startMs += blockMs) {
+    const partOf = (index: number): number => {
+      const since = index * blockMs - startMs;
+      return since - Math.floor(since / WEEK_MS) * WEEK_MS < WEEKEND_MS ? 1 : 0;
+    };
+    const distances: number[][] = [];
+    for (const own of blocks) {
+      distances.push(leaveOneOut(own, partOf));
+      yield;
+    }
+    // A kind of day that came once has no other to be compared with: its windows may not just drop out.
+    const sum = distances.reduce(
+      (total, own, stream) =>
+        total + (own.length < LEAST_KEPT * (plain[stream] as readonly number[]).length ? 1 : mean(own)),
+      0,
+    );
+    if (sum < least) {
+      least = sum;
+      best = { startMs, distances, partOf };
+    }
+  }
+  return best;
+}
+
+function splitWeights(
+  weights: Uint32Array,
+  stream: number,
+  blocks: readonly Block[],
+  partOf: (index: number) => number,
+): void {
+  const at = stream * PARTS * CELLS;
+  weights.fill(0, at, at + PARTS * CELLS);
+  for (const { index, counts } of blocks) {
+    const first = at + partOf(index) * CELLS;
+    for (let cell = 0; cell < counts.length; cell++) {
+      weights[first + cell] = (weights[first + cell] as number) + (counts[cell] as number);
+    }
+  }
+}
+
+function robustSpread(sorted: Float64Array): number {
+  if (sorted.length === 0) return 0;
+  const median = quantileSorted(sorted, 0.5);
+  const deviations = sorted.map((x) => Math.abs(x - median)).sort();
+  return 1.4826 * quantileSorted(deviations, 0.5);
+}
+
+/** Longest run of one value, in rows, values at which the metric rests left out. */
+function longestRun(column: ArrayLike<number>, knots: Float64Array, total: Uint32Array): number {
+  const all = total.reduce((sum, count) => sum + count, 0);
+  const resting = new Set<number>();
+  knots.forEach((x, i) => {
+    if ((total[2 * i + 1] as number) >= REST_SHARE * all) resting.add(x);
+  });
+  let longest = 0;
+  let run = 0;
+  let last = Number.NaN;
+  for (let row = 0; row < column.length; row++) {
+    const x = column[row] as number;
+    if (Number.isNaN(x)) continue;
+    run = x === last ? run + 1 : 1;
+    last = x;
+    if (run > longest && !resting.has(x)) longest = run;
+  }
+  return longest;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
+
+function deviation(values: readonly number[]): number {
+  if (values.length < 2) return 0;
+  const centre = mean(values);
+  return Math.sqrt(values.reduce((sum, x) => sum + (x - centre) * (x - centre), 0) / (values.length - 1));
+}

@@ -1,0 +1,84 @@
+import { ln } from '../math.ts';
+import type { CellWeights } from './sliding-ks.ts';
+
+/** Distances of two distributions that are counted in the cells of common knots (core/drift/reference.ts). */
+
+/**
+ * Kolmogorov-Smirnov distance at the knots.
+ * @param a counts or shares in the cells; so is b
+ * @returns 0 to 1; NaN where either is empty
+ */
+export function cellDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const [totalA, totalB] = [sum(a), sum(b)];
+  let difference = 0;
+  let largest = 0;
+  for (let cell = 0; cell < a.length; cell++) {
+    difference += totalB * (a[cell] as number) - totalA * (b[cell] as number);
+    const size = Math.abs(difference);
+    if (size > largest) largest = size;
+  }
+  return largest / (totalA * totalB);
+}
+
+/**
+ * Wasserstein distance (the mean way that a value has to move), in the values' unit. Both distribution functions are
+ * taken as straight between two knots.
+ * @param beyond mean distance of `live`'s values outside of the knots from the nearest knot, over all its values: cells do
+ *   not know it
+ */
+export function wasserstein(reference: CellWeights, live: ArrayLike<number>, beyond = 0): number {
+  const { values, weights } = reference;
+  const [total, count] = [sum(weights), sum(live)];
+  let difference = 0;
+  let distance = beyond;
+  for (let i = 0; i < values.length; i++) {
+    difference += step(2 * i) + step(2 * i + 1);
+    if (i + 1 === values.length) break;
+    const next = difference + step(2 * i + 2);
+    const width = (values[i + 1] as number) - (values[i] as number);
+    distance += width * area(difference, next);
+  }
+  return distance;
+
+  function step(cell: number): number {
+    return (live[cell] as number) / count - (weights[cell] as number) / total;
+  }
+}
+
+/** Mean of |x| along a straight line from a to b. */
+function area(a: number, b: number): number {
+  if (a * b >= 0) return Math.abs(a + b) / 2;
+  return (a * a + b * b) / (2 * (Math.abs(a) + Math.abs(b)));
+}
+
+const PSI_BINS = 10;
+/** An empty bin counts as this share: the logarithm of 0 is of no use. */
+const PSI_LEAST = 1e-4;
+
+/**
+ * Population stability index over ten bins of about equal share in the reference: sum of (p - q) ln(p / q). Custom has
+ * it that below 0.1 nothing has changed, and above 0.25 much.
+ */
+export function stabilityIndex(reference: ArrayLike<number>, live: ArrayLike<number>): number {
+  const [total, count] = [sum(reference), sum(live)];
+  let index = 0;
+  let [p, q, before] = [0, 0, 0];
+  for (let cell = 0; cell < reference.length; cell++) {
+    q += (reference[cell] as number) / total;
+    p += (live[cell] as number) / count;
+    const last = cell + 1 === reference.length;
+    // A reference cell may be far larger than a tenth: a bin ends where the next tenth is passed.
+    if (!last && before + q < (Math.floor(PSI_BINS * before + 1e-9) + 1) / PSI_BINS - 1e-9) continue;
+    const [a, b] = [Math.max(p, PSI_LEAST), Math.max(q, PSI_LEAST)];
+    index += (a - b) * ln(a / b);
+    before += q;
+    p = q = 0;
+  }
+  return index;
+}
+
+function sum(values: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i] as number;
+  return total;
+}
