@@ -2,11 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { ModelRecord } from '../../models/record.ts';
 import { artifactsOf, planOf } from '../../models/tracking/plan.ts';
 import { openTrackingQueue } from '../../models/tracking/track.ts';
 import { hasExecutable, runExecutable } from '../support/executable.ts';
 import { type FakeMlflow, type FakeMlflowOptions, fakeMlflow } from '../support/mlflow.ts';
 import { modelRecord } from '../support/model-record.ts';
+import { writeRecording } from '../support/recording.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 async function server(options: FakeMlflowOptions = {}): Promise<FakeMlflow> {
@@ -120,5 +122,29 @@ describe.skipIf(!hasExecutable)('edgewood models sync', () => {
       expect(names).toHaveLength(new Set(names).size);
       expect([only?.status, fake.state.artifacts.size]).toEqual(['FINISHED', 3]);
     }
+  });
+
+  test('train logs what it made; where the server is away it waits, and nothing of the training is lost', async () => {
+    const registry = temporaryDirectory();
+    const recording = writeRecording(join(temporaryDirectory(), 'web-1.csv'));
+    const train = (...more: string[]) =>
+      runExecutable(['train', recording, '--name', 'web', '--registry', registry, '--json', ...more]);
+    const away = await told(train('--mlflow', 'http://127.0.0.1:1'));
+    expect([away.code, away.err]).toEqual([0, expect.stringMatching(/nothing listens there.*models sync/)]);
+    const fake = await server();
+    const there = await told(train('--mlflow', fake.url, '--alias', 'staging'));
+    expect([there.code, there.err]).toEqual([0, expect.stringMatching(/^edgewood: .*run /)]);
+    const record = JSON.parse(there.out) as ModelRecord;
+    // What waited went first.
+    expect([...fake.state.runs.values()].map(({ name, status }) => [name, status])).toEqual([
+      ['web-v1', 'FINISHED'],
+      ['web-v2', 'FINISHED'],
+    ]);
+    expect((await told(sync(registry, ['--mlflow', fake.url]))).out).toBe('Nothing waits for MLflow.\n');
+    const run = [...fake.state.runs.values()][1];
+    const metrics = new Set(run?.metrics.map(({ key }) => key));
+    for (const key of ['objective', 'test_alarms_per_day']) expect([...metrics]).toContain(key);
+    expect(run?.metrics.filter(({ key }) => key === 'objective')).toHaveLength(record.compared.length);
+    expect(fake.state.artifacts.size).toBe(6);
   });
 });
