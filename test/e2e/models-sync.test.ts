@@ -143,8 +143,8 @@ describe.skipIf(!hasExecutable)('edgewood models sync', () => {
     expect((await told(sync(registry, ['--mlflow', fake.url]))).out).toBe('Nothing waits for MLflow.\n');
     const run = [...fake.state.runs.values()][1];
     const metrics = new Set(run?.metrics.map(({ key }) => key));
-    for (const key of ['objective', 'test_alarms_per_day']) expect([...metrics]).toContain(key);
-    expect(run?.metrics.filter(({ key }) => key === 'objective')).toHaveLength(record.compared.length);
+    for (const key of ['grid_objective', 'test_alarms_per_day']) expect([...metrics]).toContain(key);
+    expect(run?.metrics.filter(({ key }) => key === 'grid_objective')).toHaveLength(record.compared.length);
     expect(fake.state.artifacts.size).toBe(6);
   });
 });
