@@ -15,12 +15,18 @@ export function noContainers(): string | null {
   return null;
 }
 
-/** Fills a directory with a small Debian 12 (about 250 MB, from Debian's mirror or the one given). */
+/** Fills a directory with a small Debian 12 (about 250 MB, from debootstrap's own mirror or EDGEWOOD_DEBIAN_MIRROR). */
 export function debootstrap(directory: string, packages: readonly string[]): void {
-  const mirror = process.env['EDGEWOOD_DEBIAN_MIRROR'] ?? 'http://deb.debian.org/debian';
+  const mirror = process.env['EDGEWOOD_DEBIAN_MIRROR'];
   execFileSync(
     'debootstrap',
-    ['--variant=minbase', `--include=${packages.join(',')}`, 'bookworm', directory, mirror],
+    [
+      '--variant=minbase',
+      `--include=${packages.join(',')}`,
+      'bookworm',
+      directory,
+      ...(mirror === undefined ? [] : [mirror]),
+    ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
 }
