@@ -165,7 +165,7 @@ export const TRAINING: readonly Command[] = [
           describe: 'Percent of the rows that may break a rule',
         })
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
-        .example('$0 drift current.edgewood week.csv.gz --fail-on 6', 'A model against what came later'),
+        .example('$0 drift current.edgewood week.csv.gz --html drift.html', 'Figures, and a page of plots'),
     load: () => import('./commands/drift.ts'),
   }),
 ];

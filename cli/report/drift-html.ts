@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { FeatureDrift } from '../../models/drift/comparison.ts';
 import { brief } from '../table.ts';
 import type { DriftReport } from './drift-document.ts';
@@ -22,7 +23,7 @@ const FEATURES_DRAWN = 16;
 export function renderDriftHtml(report: DriftReport): string {
   const { comparison, reference, source } = report;
   const { verdict, notes, decisions, features } = comparison;
-  const title = `Drift of ${report.live.host} from ${reference.shown}`;
+  const title = `Drift of ${report.live.host} from ${basename(reference.shown)}`;
   const kind = { steady: 'good', drifting: 'bad', suspected: 'mixed', undecided: 'same' }[verdict];
   const sorted = byWeight(features);
   const drawn = sorted.filter(({ d }) => d !== null).slice(0, FEATURES_DRAWN);

@@ -6,7 +6,7 @@ import type { CellWeights } from '../../core/drift/sliding-ks.ts';
 import { quantileSorted } from '../../core/math.ts';
 import type { FeatureDrift } from '../../models/drift/comparison.ts';
 import { brief } from '../table.ts';
-import { axes, figure, legend, px, svg, timeAxis } from './svg.ts';
+import { type Axis, axes, figure, legend, px, svg, timeAxis } from './svg.ts';
 
 const BINS = 48;
 const HALF = 462;
@@ -209,13 +209,17 @@ export function severities(decisions: readonly DriftDecision[]): string {
   );
 }
 
+/** Dates are wide: near the edge they would be cut. */
+const DATE_HALF = 34;
+
 function timesOf(
   decisions: readonly DriftDecision[],
   { left, right }: { readonly left: number; readonly right: number },
   count = 4,
-) {
+): Axis {
   const [first, last] = [decisions[0]?.atMs as number, decisions.at(-1)?.atMs as number];
   // One alone is drawn in the middle.
   const margin = first === last ? 3_600_000 : (last - first) / 40;
-  return timeAxis(first - margin, last + margin, [left, right], count);
+  const axis = timeAxis(first - margin, last + margin, [left, right], count);
+  return { ...axis, ticks: axis.ticks.filter((t) => axis.scale(t) < right - DATE_HALF + 12) };
 }

@@ -124,13 +124,14 @@ export function featureCells(feature: FeatureDrift): string[] {
 
 /** What the columns mean. */
 export const EXPLAINED: readonly string[] = [
-  'over: windows over their threshold, which the spread of the reference among itself gives. farthest D,',
-  'threshold, p: of the window farthest beyond it. D of all: all of LIVE at once. naive p: the two-sample',
-  'test for independent values, which the samples of a host are not: it finds drift everywhere, and decides',
-  'nothing. shift: Wasserstein distance in robust standard deviations of the reference. See docs/DRIFT.md.',
+  'over: windows over the threshold, which the spread of the reference among itself gives; several features',
+  'together are over a little below it. farthest D, threshold, p: of the window farthest beyond it. D of all:',
+  'all of LIVE at once. naive p: the two-sample test for independent values, which the samples of a host are',
+  'not: it finds drift everywhere, and decides nothing. shift: Wasserstein distance in robust standard',
+  'deviations of the reference. See docs/DRIFT.md.',
 ];
 
 const share = (x: number | null): string => (x === null || !Number.isFinite(x) ? '–' : x.toFixed(3));
 
 const small = (p: number | null): string =>
-  p === null ? '–' : p < 1e-12 ? '<1e-12' : p < 1e-3 ? p.toExponential(0) : brief(Number(p.toPrecision(2)));
+  p === null ? '–' : p <= 1e-12 ? '≤1e-12' : p < 1e-3 ? p.toExponential(0) : brief(Number(p.toPrecision(2)));
