@@ -33,7 +33,7 @@ export async function run(args: DriftOptions): Promise<number> {
   }
   const rate = args['max-violations'] / 100;
   if (!(rate >= 0 && rate <= 1)) throw new UserError('--max-violations: expected percent, from 0 to 100');
-  if (args.reference === '-' && args.live === '-') {
+  if (isStandardInput(args.reference) && isStandardInput(args.live)) {
     throw new UserError('REFERENCE and LIVE are both standard input, which can be read but once');
   }
   if (namesModel(args.live)) {
@@ -82,6 +82,9 @@ export async function run(args: DriftOptions): Promise<number> {
   }
 }
 
+/** The command line's parser gets - as the latter. */
+const isStandardInput = (path: string): boolean => path === '-' || path === '/dev/stdin';
+
 async function read(path: string, maxViolationRate: number, progress: Progress): Promise<Recording> {
   const { recordings, refused } = await readInputs(
     [path],
@@ -108,5 +111,5 @@ const described = (
   opened: OpenedModel | null,
 ): DriftReport['reference'] =>
   model === null || opened === null
-    ? { kind: 'recording', shown: path === '-' ? 'standard input' : path, sha256: null }
+    ? { kind: 'recording', shown: isStandardInput(path) ? 'standard input' : path, sha256: null }
     : { kind: 'model', shown: opened.shown, sha256: opened.sha256 };
