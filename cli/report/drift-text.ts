@@ -116,7 +116,7 @@ export function featureCells(feature: FeatureDrift): string[] {
     small(farthest?.p ?? null),
     share(d),
     naive === null ? '–' : `${small(naive.p)} ${naive.method}`,
-    effect === null ? '–' : `${effect.toFixed(2)} SD`,
+    effect === null ? '–' : `${effect < 1000 ? effect.toFixed(2) : brief(effect)} SD`,
     psi === null ? '–' : psi.toFixed(2),
     d === null || d < 0.005 || direction === null ? '–' : direction,
   ];

@@ -66,7 +66,7 @@ export function notesOn(source: DriftSource, live: Recording, decisions: readonl
   }
   const [first, last] = [live.timesMs[0] as number, live.timesMs.at(-1) as number];
   if (first <= toMs && last >= fromMs) {
-    notes.push('LIVE overlaps the time of the reference: what is in both can not differ');
+    notes.push('LIVE and the reference overlap in time: where they hold the same rows, nothing differs');
   }
   if (live.rowsOutOfOrder > 0) {
     notes.push(
