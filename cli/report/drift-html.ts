@@ -22,11 +22,21 @@ const FEATURES_DRAWN = 16;
 /** One self-contained page; the same report gives the same bytes. */
 export function renderDriftHtml(report: DriftReport): string {
   const { comparison, reference, source } = report;
-  const { verdict, notes, decisions, features } = comparison;
+  const { verdict, notes, decisions, features, undecided } = comparison;
   const title = `Drift of ${report.live.host} from ${basename(reference.shown)}`;
   const kind = { steady: 'good', drifting: 'bad', suspected: 'mixed', undecided: 'same' }[verdict];
   const sorted = byWeight(features);
   const drawn = sorted.filter(({ d }) => d !== null).slice(0, FEATURES_DRAWN);
+  const plots =
+    undecided === null
+      ? drawn
+          .map(
+            (feature, i) =>
+              `<div class="pair">${distributions(feature, i)}${windows(feature, features.indexOf(feature), i, decisions)}</div>`,
+          )
+          .join('\n')
+      : // Nothing over time beside them: two in a row.
+        `<div class="pair">${drawn.map(distributions).join('\n')}</div>`;
   const left = sorted.length - drawn.length;
   const sha256 = reference.sha256 === null ? '' : `, sha256 ${reference.sha256.slice(0, 16)}`;
   const word = VERDICT_WORDS[verdict];
@@ -42,8 +52,8 @@ ${notes.map((note) => `<p class="note">Note: ${escaped(note)}</p>`).join('\n')}
 </header>
 <main>
 ${severities(decisions)}
-<h2>Distributions, and windows over time</h2>
-${drawn.map((feature, i) => `<div class="pair">${distributions(feature, i)}${windows(feature, features.indexOf(feature), i, decisions)}</div>`).join('\n')}
+<h2>${undecided === null ? 'Distributions, and windows over time' : 'Distributions'}</h2>
+${plots}
 ${left > 0 ? `<p class="note">${left} more are in the table alone.</p>` : ''}
 <h2>All figures</h2>
 ${table(FEATURE_HEADS, sorted.map(featureCells))}
