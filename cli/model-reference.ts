@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { printable } from '../agent/log.ts';
 import type { Model } from '../core/model.ts';
-import { ArtifactError, artifactSha256, decodeModel, MAX_ARTIFACT_BYTES } from '../models/artifact.ts';
+import { ArtifactError, artifactSha256, decodeModel, MAGIC, MAX_ARTIFACT_BYTES } from '../models/artifact.ts';
 import type { ModelRecord } from '../models/record.ts';
 import { isName } from '../models/registry/names.ts';
 import { UserError } from './errors.ts';
@@ -47,6 +47,26 @@ export function openModel(text: string, registryDirectory: string): OpenedModel 
     return { model: decode(bytes, shown), bytes, sha256: record.sha256, record, aliases, shown };
   } finally {
     registry.close();
+  }
+}
+
+/** Where a recording could stand as well: a file that begins as models do, or what can only be a registered one. */
+export function namesModel(text: string): boolean {
+  if (!existsSync(text)) return referenceOf(text) !== null;
+  // Reading from a pipe would take from it.
+  if (!statSync(text).isFile()) return false;
+  let file: number;
+  try {
+    file = openSync(text, 'r');
+  } catch {
+    // Whoever reads it says what is wrong with it.
+    return false;
+  }
+  try {
+    const head = Buffer.alloc(MAGIC.length);
+    return readSync(file, head, 0, head.length, 0) === head.length && head.toString('latin1') === MAGIC;
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -138,4 +138,34 @@ export const TRAINING: readonly Command[] = [
         ),
     load: () => import('./commands/evaluate.ts'),
   }),
+  command({
+    command: 'drift <reference> <live>',
+    readsStandardInput: true,
+    describe: 'Has the host moved away from what was normal? Calibrated by the reference, severity 1 to 10',
+    builder: (yargs) =>
+      registryOption(yargs)
+        .positional('reference', {
+          type: 'string',
+          demandOption: true,
+          describe: 'What was normal: a recording as for LIVE, or a model (file, name@version, name@alias)',
+        })
+        .positional('live', {
+          type: 'string',
+          demandOption: true,
+          describe: "CSV with a column timestamp, .gz too; -: standard input; an agent's edgewood.db",
+        })
+        .option('html', { type: 'string', describe: 'Write a report with plots there: one file' })
+        .option('fail-on', {
+          type: 'number',
+          describe: 'Exit code 1 where the severity reaches this, 1 to 10; 2 where it can not be told',
+        })
+        .option('max-violations', {
+          type: 'number',
+          default: 5,
+          describe: 'Percent of the rows that may break a rule',
+        })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .example('$0 drift current.edgewood week.csv.gz --html drift.html', 'Figures, and a page of plots'),
+    load: () => import('./commands/drift.ts'),
+  }),
 ];

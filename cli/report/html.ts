@@ -5,14 +5,11 @@ import { brief } from '../table.ts';
 import { contributions, robustness } from './bars.ts';
 import { curves, histogram } from './curves.ts';
 import type { EvaluationReport } from './document.ts';
+import { page, table } from './page.ts';
 import { drift } from './quantiles.ts';
-import { STYLE } from './style.ts';
 import { escaped } from './svg.ts';
 import { ASSESSMENT_ROWS, differenceWords, ROBUSTNESS_HEADS, robustnessCells } from './text.ts';
 import { timelines } from './timeline.ts';
-
-/** The browser fetches nothing and runs nothing, whatever a name in the data tries. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /** One self-contained page; the same report gives the same bytes. */
 export function renderHtml(report: EvaluationReport): string {
@@ -26,18 +23,9 @@ export function renderHtml(report: EvaluationReport): string {
     ({ host, metrics, fromMs, toMs, intervalMs }) =>
       `${host} (${metrics.rows} rows, ${span(fromMs, toMs)}, every ${formatDuration(intervalMs)})`,
   );
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escaped(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<header>
+  return page(
+    title,
+    `<header>
 <h1>${escaped(title)}</h1>
 <p class="sub">${escaped(`${provenance.name}${provenance.version === '' ? '' : ` ${provenance.version}`}, ${detector}, sha256 ${model.sha256.slice(0, 16)}, trained on ${trained}`)}</p>
 <p class="sub">${escaped(`Judged by ${files.join('; ')}`)}</p>
@@ -63,10 +51,8 @@ ${drift(evaluation.drift)}
 ${figuresTable(report)}
 ${latencyTable(report)}
 </main>
-<footer><p class="sub">${escaped(`edgewood, seed ${report.seed}${against === null ? '' : `; compared with ${against.shown}, sha256 ${against.sha256.slice(0, 16)}`}. Definitions: docs/EVALUATION.md.`)}</p></footer>
-</body>
-</html>
-`;
+<footer><p class="sub">${escaped(`edgewood, seed ${report.seed}${against === null ? '' : `; compared with ${against.shown}, sha256 ${against.sha256.slice(0, 16)}`}. Definitions: docs/EVALUATION.md.`)}</p></footer>`,
+  );
 }
 
 function verdicts({ against, evaluation, gate }: EvaluationReport): string {
@@ -136,15 +122,6 @@ function recallOf({ injected }: Assessment, kind: 'spike' | 'levelShift'): strin
   const figures = injected[kind];
   return figures === undefined || figures.faults === 0 ? '–' : `${figures.caught} of ${figures.faults}`;
 }
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = heads.map((text) => `<th>${escaped(text)}</th>`).join('');
-  const body = rows.map((cells) => `<tr>${cells.map(cell).join('')}</tr>`).join('');
-  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
-}
-
-const cell = (text: string): string =>
-  `<td${text === 'better' || text === 'worse' ? ` class="${text}"` : ''}>${escaped(text)}</td>`;
 
 function differenceTable({ evaluation: { comparison } }: EvaluationReport): string {
   if (comparison === null) return '';

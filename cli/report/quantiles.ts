@@ -17,7 +17,7 @@ export function drift(all: readonly DriftFigures[]): string {
   return figure(
     'plot-drift',
     'Drift of the test rows from the training rows',
-    `The quantiles 1/32 to 31/32 of each, the largest distance first: on the line, nothing has moved. D is the Kolmogorov-Smirnov distance at the 33 quantiles that the model keeps; the D of all rows is larger by at most 1/32.${left > 0 ? ` ${left} with less are left out.` : ''}`,
+    `The quantiles 1/32 to 31/32 of each, the largest distance first: on the line, nothing has moved. D is the Kolmogorov-Smirnov distance at what the model keeps of its training: the D of all rows is larger by at most 1/254 (1/32 under a model from before drift was measured).${left > 0 ? ` ${left} with less are left out.` : ''}`,
     `<div class="tiles">${known.slice(0, PLOTS_MAX).map(tile).join('')}</div>`,
   );
 }

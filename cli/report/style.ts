@@ -42,6 +42,6 @@ svg{max-width:100%;height:auto;display:block}svg text{fill:var(--fg);font:12px s
 .trace{fill:none;stroke:var(--this);stroke-width:1.1}.labelled rect{fill:var(--shade);fill-opacity:var(--shade-opacity)}
 .threshold{stroke:var(--fg);stroke-width:1.3;stroke-dasharray:6 4;fill:none}
 .alarm{stroke:var(--fg);stroke-width:1.3;fill:none}.alarm.true,.alarm.unknown{fill:var(--fg)}
-.dot{fill:var(--this);fill-opacity:.75}
+.dot{fill:var(--this);fill-opacity:.75}.dot.over{fill:var(--other);fill-opacity:1}
 @media print{body{max-width:none;padding:0;font-size:12px}.verdict,.card{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `.trim();

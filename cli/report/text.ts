@@ -62,7 +62,7 @@ export function evaluationPage(report: EvaluationReport, colour: boolean): strin
       ['with explanation', ...[explained.p50Us, explained.p95Us, explained.p99Us].map(brief)],
     ]),
     '',
-    heading('drift from the training data (Kolmogorov-Smirnov D at 33 quantiles)'),
+    heading('drift from the training data (Kolmogorov-Smirnov D)'),
     ...aligned([
       ['metric', 'D', 'missing'],
       ...evaluation.drift.map(({ name, distance, missing }) => [

@@ -15,10 +15,12 @@ export interface Inputs {
 
 export interface InputOptions extends ValidationOptions {
   readonly features: readonly string[] | null;
+  /** Doubles kept, over all files; by default VALUES_MAX. */
+  readonly valuesMax?: number;
 }
 
 /**
- * Every file, checked and gathered: CSV, or the database of an agent. All together stay within VALUES_MAX.
+ * Every file, checked and gathered: CSV, or the database of an agent. All together stay within a bound.
  * @throws DataError for what can't be read at all
  */
 export async function readInputs(
@@ -26,7 +28,7 @@ export async function readInputs(
   options: InputOptions,
   progress: Progress,
 ): Promise<Inputs> {
-  const valuesMax = Math.floor(VALUES_MAX / paths.length);
+  const valuesMax = Math.floor((options.valuesMax ?? VALUES_MAX) / paths.length);
   const recordings: Recording[] = [];
   const files: DataFile[] = [];
   const refused: ValidationReport[] = [];

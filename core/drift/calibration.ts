@@ -35,12 +35,18 @@ export interface DriftTraining {
   readonly intervalMs: number;
   /** Shift that is of no interest to anybody, one a stream. */
   readonly leastEffects: ArrayLike<number>;
+  /** Windows shall be no longer, where there are shorter ones: what is held against them is short. */
+  readonly longestWindowMs?: number;
 }
 
 const HOUR_MS = 3_600_000;
 const WINDOWS_MS = [DAY_MS, 12 * HOUR_MS, 6 * HOUR_MS, 3 * HOUR_MS, HOUR_MS];
 /** Windows side by side that the reference must hold for their spread to be known. */
 const LEAST_WINDOWS = 5;
+/** Samples that a window must hold. */
+export const LEAST_SAMPLES = 20;
+/** Below this there is no reference: five windows of an hour. */
+export const LEAST_SPAN_MS = LEAST_WINDOWS * HOUR_MS;
 /** Share of its rows that a block must hold. */
 const LEAST_FILLED = 0.5;
 /** How much closer reference windows must lie to their own kind of day for the weekend to be told apart. */
@@ -55,8 +61,8 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
   const { columns, timeOf, intervalMs } = training;
   const rows = columns[0]?.length ?? 0;
   const spanMs = rows * intervalMs;
-  const windowMs = WINDOWS_MS.find((length) => spanMs >= LEAST_WINDOWS * length);
-  if (windowMs === undefined || windowMs < 20 * intervalMs) return null;
+  const windowMs = windowLength(training, spanMs);
+  if (windowMs === null) return null;
   const every = slotSamples(windowMs, intervalMs);
   const chosen = chooseRows(rows, every);
   const blockMs = windowMs / BLOCKS_PER_WINDOW;
@@ -114,6 +120,14 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     yield;
   }
   return reference;
+}
+
+function windowLength({ intervalMs, longestWindowMs }: DriftTraining, spanMs: number): number | null {
+  const fit = WINDOWS_MS.filter(
+    (length) => spanMs >= LEAST_WINDOWS * length && length >= LEAST_SAMPLES * intervalMs,
+  );
+  const longest = longestWindowMs ?? Number.POSITIVE_INFINITY;
+  return fit.find((length) => length <= longest) ?? fit.at(-1) ?? null;
 }
 
 /** The reference of a model's metrics and its score. @param timesMs of the rows; null: steady from the beginning */
@@ -217,7 +231,8 @@ function splitWeights(
   }
 }
 
-function robustSpread(sorted: Float64Array): number {
+/** Median absolute deviation times 1.4826. */
+export function robustSpread(sorted: Float64Array): number {
   if (sorted.length === 0) return 0;
   const median = quantileSorted(sorted, 0.5);
   const deviations = sorted.map((x) => Math.abs(x - median)).sort();

@@ -1,4 +1,5 @@
 import { ln } from '../math.ts';
+import type { KsStatistic } from './ks.ts';
 import type { CellWeights } from './sliding-ks.ts';
 
 /** Distances of two distributions that are counted in the cells of common knots (core/drift/reference.ts). */
@@ -9,15 +10,22 @@ import type { CellWeights } from './sliding-ks.ts';
  * @returns 0 to 1; NaN where either is empty
  */
 export function cellDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const [totalA, totalB] = [sum(a), sum(b)];
+  return cellStatistic(a, b).d;
+}
+
+/** The same with its two sides, for counts. */
+export function cellStatistic(a: ArrayLike<number>, b: ArrayLike<number>): KsStatistic {
+  const [n, m] = [sum(a), sum(b)];
   let difference = 0;
-  let largest = 0;
+  let greater = 0;
+  let less = 0;
   for (let cell = 0; cell < a.length; cell++) {
-    difference += totalB * (a[cell] as number) - totalA * (b[cell] as number);
-    const size = Math.abs(difference);
-    if (size > largest) largest = size;
+    difference += m * (a[cell] as number) - n * (b[cell] as number);
+    if (difference > greater) greater = difference;
+    else if (-difference > less) less = -difference;
   }
-  return largest / (totalA * totalB);
+  const scale = n * m;
+  return { d: Math.max(greater, less) / scale, dGreater: greater / scale, dLess: less / scale, n, m };
 }
 
 /**

@@ -158,3 +158,22 @@ export function countCells(values: ArrayLike<number>, knots: Float64Array): Uint
   }
   return counts;
 }
+
+/**
+ * A distribution of which only equally spaced quantiles are known: between two neighbours lies one share, nothing below the
+ * first and above the last. D taken at it is off by at most the distance of two quantiles.
+ * @param quantiles ascending; 0, 1/(n-1), … 1; NaN where there were no values: then without knots
+ */
+export function quantileCells(quantiles: ArrayLike<number>): CellWeights {
+  const sorted = Array.from(quantiles);
+  if (sorted.some(Number.isNaN)) return { values: new Float64Array(0), weights: new Float64Array(1) };
+  const values = Float64Array.from(new Set(sorted));
+  const weights = new Float64Array(2 * values.length + 1);
+  // Equal neighbours: the share between them is at the value itself.
+  for (const [i, x] of sorted.entries()) {
+    if (i === 0) continue;
+    const cell = sorted[i - 1] === x ? cellOf(values, x) : cellOf(values, x) - 1;
+    weights[cell] = (weights[cell] as number) + 1;
+  }
+  return { values, weights };
+}

@@ -1,7 +1,9 @@
 import { createDetector } from '../../core/create-detector.ts';
-import { quantileDistance } from '../../core/evaluation/distance.ts';
+import { cellDistance } from '../../core/drift/distance.ts';
+import { countCells } from '../../core/drift/reference.ts';
 import { sortedFinite } from '../../core/math.ts';
 import { type Model, REFERENCE_QUANTILES } from '../../core/model.ts';
+import { modelCells } from '../drift/source.ts';
 import type { Seen } from '../training/assess.ts';
 
 /** Rows of a group whose contributions are taken, evenly over time; a standard forest's cost milliseconds each. */
@@ -93,7 +95,7 @@ export function columnsByWeight(
 export interface DriftFigures {
   readonly name: string;
   readonly unit: string;
-  /** Kolmogorov-Smirnov D at the 33 quantiles that the model keeps; null: never seen. */
+  /** Kolmogorov-Smirnov D at the knots that the model keeps, or else at its 33 quantiles; null: never seen. */
   readonly distance: number | null;
   readonly missing: number;
   /** 33 quantiles each, in the metric's unit; null where never seen. */
@@ -102,7 +104,8 @@ export interface DriftFigures {
 }
 
 export function measureDrift(model: Model, seen: readonly Seen[]): DriftFigures[] {
-  const figures = (name: string, unit: string, trained: Float64Array, parts: readonly Float64Array[]) => {
+  const figures = (stream: number, trained: Float64Array, parts: readonly Float64Array[]): DriftFigures => {
+    const { name, unit } = model.schema[stream] ?? { name: 'score', unit: 'score' };
     const rows = parts.reduce((sum, part) => sum + part.length, 0);
     const all = new Float64Array(rows);
     let at = 0;
@@ -112,10 +115,12 @@ export function measureDrift(model: Model, seen: readonly Seen[]): DriftFigures[
     }
     const sorted = sortedFinite(all);
     const known = !Number.isNaN(trained[0]);
+    const cells = modelCells(model, stream);
+    const distance = cellDistance(cells.weights, countCells(sorted, cells.values));
     return {
       name,
       unit,
-      distance: quantileDistance(trained, sorted),
+      distance: Number.isFinite(distance) ? distance : null,
       missing: rows === 0 ? 0 : (rows - sorted.length) / rows,
       trained: known ? Array.from(trained) : null,
       tested: sorted.length === 0 ? null : quantilesOf(sorted),
@@ -123,10 +128,9 @@ export function measureDrift(model: Model, seen: readonly Seen[]): DriftFigures[
   };
   const { metrics, score } = model.reference;
   return [
-    ...model.schema.map(({ name, unit }, i) =>
+    ...model.schema.map(({ name }, i) =>
       figures(
-        name,
-        unit,
+        i,
         metrics.subarray(i * REFERENCE_QUANTILES, (i + 1) * REFERENCE_QUANTILES),
         seen.map(({ part: { recording, from } }) => {
           const column = recording.columns[recording.names.indexOf(name)];
@@ -135,8 +139,7 @@ export function measureDrift(model: Model, seen: readonly Seen[]): DriftFigures[
       ),
     ),
     figures(
-      'score',
-      'score',
+      model.schema.length,
       score,
       seen.map(({ observed }) => observed.scores),
     ),

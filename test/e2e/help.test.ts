@@ -52,6 +52,10 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
     /^timestamp,score,anomaly,base_value,contribution_cpu,/,
   ),
   'evaluate current.edgewood week.csv.gz --html report.html': fine(/report written to report\.html/),
+  // A model of an hour knows no spread of its own; the figures are there.
+  'drift current.edgewood week.csv.gz --html drift.html': fine(
+    /undecided {2}no calibrated decision: the reference is .* long[\s\S]*D of all[\s\S]*report written to drift\.html/,
+  ),
   'models sync --mlflow http://mlflow:5000': fine(/^Nothing waits for MLflow\.$/m),
   'validate week.csv.gz': fine(/✓ pass {2}week\.csv\.gz: 610 rows/),
   'train week.csv.gz --name db': fine(/✓ registered {2}db@1: /),

@@ -1,56 +1,17 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeModel } from '../../models/artifact.ts';
+import { CHROMIUM, hasChromium, LEAST_CONTRAST, LOOK, type Look } from '../support/browser.ts';
 import { smallModel, smallRecording } from '../support/evaluated.ts';
 import { hasExecutable, runExecutable } from '../support/executable.ts';
 import { recordingCsv } from '../support/recording.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const inCi = process.env['CI'] === 'true';
 const PLOTS = ['roc', 'pr', 'time-0', 'histogram', 'contributions', 'robustness', 'drift'];
-/** WCAG 2.2 asks for this between graphics and what is behind them. */
-const LEAST_CONTRAST = 3;
-
-/** In the page: of each plot the marks that have an area, and the least contrast of any with the background. */
-const LOOK = `(() => {
-  const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
-  const luminance = (text) => rgb(text)
-    .map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const contrast = (a, b) => {
-    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-    return (high + 0.05) / (low + 0.05);
-  };
-  const background = getComputedStyle(document.body).backgroundColor;
-  const painted = (e) => {
-    const { fill, stroke } = getComputedStyle(e);
-    return e.tagName === 'path' && stroke !== 'none' ? stroke : fill;
-  };
-  const look = (marks) => {
-    const seen = [...marks].filter((e) => {
-      const { width, height } = e.getBoundingClientRect();
-      return width + height > 0 && e.tagName !== 'g';
-    });
-    return { marks: seen.length, contrast: Math.min(...seen.map((e) => contrast(painted(e), background))) };
-  };
-  return {
-    plots: Object.fromEntries([...document.querySelectorAll('figure')].map((f) => [f.id.slice(5), look(f.querySelectorAll('.mark'))])),
-    background,
-    overflow: document.documentElement.scrollWidth - innerWidth,
-  };
-})()`;
-
-interface Look {
-  readonly plots: Record<string, { readonly marks: number; readonly contrast: number }>;
-  readonly background: string;
-  readonly overflow: number;
-}
-
-describe.skipIf(!hasExecutable || !(existsSync(CHROMIUM) || inCi))('the report in a browser', () => {
+describe.skipIf(!hasExecutable || !hasChromium)('the report in a browser', () => {
   let browser: Browser;
   let address = '';
   const directory = mkdtempSync(join(tmpdir(), 'edgewood-report-'));

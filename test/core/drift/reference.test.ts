@@ -13,11 +13,13 @@ import {
   KNOTS,
   knotsOf,
   partWeights,
+  quantileCells,
   statisticOf,
   WEEK_MS,
   weekendShare,
 } from '../../../core/drift/reference.ts';
 import { runToEnd } from '../../../core/features.ts';
+import { quantileSorted } from '../../../core/math.ts';
 import { Random } from '../../../core/random.ts';
 
 const MINUTE_MS = 60_000;
@@ -162,4 +164,39 @@ test('the share of the weekend in a time span', () => {
     2 / 7,
   ]);
   expect(weekendShare(Number.NaN, 0, DAY_MS)).toBe(0);
+});
+
+describe('distance from 33 quantiles', () => {
+  /** Two-sample Kolmogorov-Smirnov D by its definition. */
+  const exact = (a: readonly number[], b: readonly number[]): number =>
+    Math.max(
+      ...[...a, ...b].map((x) =>
+        Math.abs(a.filter((y) => y <= x).length / a.length - b.filter((y) => y <= x).length / b.length),
+      ),
+    );
+
+  const distanceFrom = (quantiles: Float64Array, tested: readonly number[]): number => {
+    const { values, weights } = quantileCells(quantiles);
+    return cellDistance(weights, countCells(tested, values));
+  };
+
+  test('is below the D of all rows by at most 1/32 and a row', () => {
+    const values = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 60, maxLength: 120 });
+    fc.assert(
+      fc.property(values, values, (trained, tested) => {
+        const sorted = trained.slice().sort((a, b) => a - b);
+        const quantiles = Float64Array.from({ length: 33 }, (_, i) => quantileSorted(sorted, i / 32));
+        const d = distanceFrom(quantiles, tested);
+        const slack = 1 / 32 + 2 / trained.length;
+        expect(Math.abs(d - exact(trained, tested))).toBeLessThanOrEqual(slack);
+      }),
+    );
+  });
+
+  test('what is unknown has none', () => {
+    expect(distanceFrom(new Float64Array(33).fill(Number.NaN), [1])).toBeNaN();
+    expect(distanceFrom(new Float64Array(33), [])).toBeNaN();
+    expect(distanceFrom(new Float64Array(33), [0, 0])).toBe(0);
+    expect(distanceFrom(new Float64Array(33), [5, 5])).toBe(1);
+  });
 });

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { drawBlocks, percentileInterval } from '../../../core/evaluation/bootstrap.ts';
-import { quantileDistance } from '../../../core/evaluation/distance.ts';
 import { normal } from '../../../core/evaluation/disturbances.ts';
-import { quantileSorted } from '../../../core/math.ts';
 import { Random } from '../../../core/random.ts';
 
 describe('block bootstrap', () => {
@@ -58,35 +56,5 @@ describe('block bootstrap', () => {
     const upTo100 = Float64Array.from({ length: 101 }, (_, i) => i);
     const interval = percentileInterval(upTo100, 0.9);
     expect([interval?.low, interval?.high].map((x) => Math.round(x as number))).toEqual([5, 95]);
-  });
-});
-
-describe('distance from 33 quantiles', () => {
-  /** Two-sample Kolmogorov-Smirnov D by its definition. */
-  const exact = (a: readonly number[], b: readonly number[]): number =>
-    Math.max(
-      ...[...a, ...b].map((x) =>
-        Math.abs(a.filter((y) => y <= x).length / a.length - b.filter((y) => y <= x).length / b.length),
-      ),
-    );
-
-  test('is below the D of all rows by at most 1/32 and a row', () => {
-    const values = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 60, maxLength: 120 });
-    fc.assert(
-      fc.property(values, values, (trained, tested) => {
-        const sorted = trained.slice().sort((a, b) => a - b);
-        const quantiles = Float64Array.from({ length: 33 }, (_, i) => quantileSorted(sorted, i / 32));
-        const d = quantileDistance(quantiles, Float64Array.from(tested).sort()) as number;
-        const slack = 1 / 32 + 2 / trained.length;
-        expect(Math.abs(d - exact(trained, tested))).toBeLessThanOrEqual(slack);
-      }),
-    );
-  });
-
-  test('what is unknown has none', () => {
-    expect(quantileDistance(new Float64Array(33).fill(Number.NaN), [1])).toBeNull();
-    expect(quantileDistance(new Float64Array(33), [])).toBeNull();
-    expect(quantileDistance(new Float64Array(33), [0, 0])).toBe(0);
-    expect(quantileDistance(new Float64Array(33), [5, 5])).toBe(1);
   });
 });
