@@ -45,10 +45,9 @@ export const TRAINING: readonly Command[] = [
         .option('features', { type: 'string', describe: 'Columns to learn from, e.g. cpu,memory,network' })
         .option('detector', {
           type: 'string',
-          default: 'auto',
-          describe: 'metric-forests, isolation-forest, or auto: the better one',
+          describe: 'metric-forests, isolation-forest, or auto (the better one), which is the default',
         })
-        .option('budget', { type: 'string', default: '1/day', describe: 'Alarms that a host may cost' })
+        .option('budget', { type: 'string', describe: 'Alarms that a host may cost; by default 1/day' })
         .option('contamination', {
           type: 'number',
           describe: 'Share of the rows to flag (0.01), in place of the budget',

@@ -4,7 +4,7 @@ import { DataError } from '../../models/data/table.ts';
 import { compareDrift } from '../../models/drift/comparison.ts';
 import { type DriftSource, sourceOfModel, sourceOfRecording } from '../../models/drift/source.ts';
 import { Exit, UserError } from '../errors.ts';
-import { writeOutput } from '../files.ts';
+import { checkOutput, OUTPUT, writeOutput } from '../files.ts';
 import { namesModel, type OpenedModel, openModel } from '../model-reference.ts';
 import { Progress } from '../progress.ts';
 import { registryDirectory } from '../registry.ts';
@@ -41,6 +41,7 @@ export async function run(args: DriftOptions): Promise<number> {
       `LIVE is a recording, and ${printable(args.live)} names a model: edgewood drift ${printable(args.live)} RECORDING`,
     );
   }
+  checkOutput(args.html, OUTPUT.page, [args.reference, args.live]);
   const progress = new Progress(!args.json);
   try {
     const model = namesModel(args.reference)

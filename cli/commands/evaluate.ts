@@ -6,7 +6,7 @@ import { DataError } from '../../models/data/table.ts';
 import { evaluate } from '../../models/evaluation/evaluation.ts';
 import { applyGate, type Gate, gateOf } from '../../models/evaluation/gate.ts';
 import { Exit, UserError } from '../errors.ts';
-import { readYaml, writeOutput } from '../files.ts';
+import { checkOutput, OUTPUT, readYaml, writeOutput } from '../files.ts';
 import { openModel } from '../model-reference.ts';
 import { Progress } from '../progress.ts';
 import { registryDirectory } from '../registry.ts';
@@ -32,6 +32,7 @@ export async function run(args: EvaluateOptions): Promise<number> {
   if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
   const rate = args['max-violations'] / 100;
   if (!(rate >= 0 && rate <= 1)) throw new UserError('--max-violations: expected percent, from 0 to 100');
+  checkOutput(args.html, OUTPUT.page, args.files);
   const progress = new Progress(!args.json);
   try {
     const gate: Gate | null = args.gate === undefined ? null : gateOf(readYaml(args.gate), args.gate);

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { printable } from '../../agent/log.ts';
 import { INCIDENT_DEFAULTS } from '../../core/incident.ts';
 import type { Model } from '../../core/model.ts';
@@ -12,6 +12,7 @@ import {
 } from '../../models/data/validation.ts';
 import { schemaFor } from '../../models/training/assess.ts';
 import { Exit, UserError } from '../errors.ts';
+import { checkOutput, OUTPUT } from '../files.ts';
 import { openModel } from '../model-reference.ts';
 import { registryDirectory } from '../registry.ts';
 
@@ -29,6 +30,7 @@ const PIECE_CHARACTERS = 1 << 16;
 /** `timestamp,score,anomaly`, row by row as they come: a file of any size in bounded memory. */
 export async function run(args: ScoreOptions): Promise<number> {
   const { model } = openModel(args.model, registryDirectory(args.registry));
+  checkOutput(args.out, OUTPUT.scores, [args.file]);
   const output = new Output(args.out);
   const scorer = new Scorer(model, args.explain, output);
   try {
@@ -42,7 +44,7 @@ export async function run(args: ScoreOptions): Promise<number> {
       },
     );
     if (scorer.rows === 0) throw unread(report);
-    output.end();
+    output.finish();
     const lost = report.rows - scorer.rows;
     if (lost > 0)
       process.stderr.write(
@@ -129,15 +131,20 @@ class Scorer {
 /** Missing is an empty cell. */
 const text = (x: number): string => (Number.isFinite(x) ? String(x) : '');
 
+const isDevice = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+
 /** Standard output or a file, written at once: rows never pile up in memory behind a slow reader. */
 class Output {
   readonly #path: string | undefined;
+  /** Beside it, then renamed: what was there before is lost to nothing but what is whole. */
+  readonly #part: string;
   #file: number | null = null;
   #piece = '';
 
   constructor(path: string | undefined) {
     this.#path = path;
-    if (path !== undefined) this.#file = this.#try(() => openSync(path, 'w'));
+    this.#part = path === undefined || isDevice(path) ? (path ?? '') : `${path}.${process.pid}.part`;
+    if (path !== undefined) this.#file = this.#try(() => openSync(this.#part, 'w'));
   }
 
   line(text: string): void {
@@ -154,9 +161,18 @@ class Output {
     else this.#try(() => writeSync(file, piece));
   }
 
+  /** All of it is there. */
+  finish(): void {
+    this.end();
+    const path = this.#path;
+    if (path !== undefined && path !== this.#part) this.#try(() => renameSync(this.#part, path));
+  }
+
   close(): void {
-    if (this.#file !== null) closeSync(this.#file);
+    if (this.#file === null) return;
+    closeSync(this.#file);
     this.#file = null;
+    if (this.#part !== this.#path) rmSync(this.#part, { force: true });
   }
 
   #try<T>(action: () => T): T {

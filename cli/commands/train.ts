@@ -1,5 +1,5 @@
 import { parseRatePerDay } from '../../agent/units.ts';
-import type { DetectorKind } from '../../core/model.ts';
+import { DEFAULT_BUDGET, type DetectorKind } from '../../core/model.ts';
 import { decodeModel } from '../../models/artifact.ts';
 import { requiring } from '../../models/data/data-schema.ts';
 import { DataError } from '../../models/data/table.ts';
@@ -12,7 +12,7 @@ import type { Split } from '../../models/training/parts.ts';
 import { type RecordFacts, toRecord } from '../../models/training/record.ts';
 import { type TrainingResult, train } from '../../models/training/training.ts';
 import { Exit, UserError } from '../errors.ts';
-import { readYaml, writeOutput } from '../files.ts';
+import { checkOutput, OUTPUT, readYaml, writeOutput } from '../files.ts';
 import { cardTitle, modelCard } from '../models/card.ts';
 import { toMarkdown } from '../models/document.ts';
 import { Progress } from '../progress.ts';
@@ -29,10 +29,10 @@ export interface TrainOptions {
   readonly name: string;
   readonly registry?: string | undefined;
   readonly features?: string | undefined;
-  readonly detector: string;
+  readonly detector?: string | undefined;
   readonly seed: number;
   readonly split: string;
-  readonly budget: string;
+  readonly budget?: string | undefined;
   readonly contamination?: number | undefined;
   readonly grid?: string | undefined;
   readonly schema?: string | undefined;
@@ -65,6 +65,7 @@ async function trainAndRegister(args: TrainOptions, progress: Progress): Promise
   const candidates = candidatesFor(args);
   const split = parseSplit(args.split);
   const options = inputOptions(args);
+  checkOutput(args.out, OUTPUT.model, args.files);
   const server = trackingServerFrom(args.mlflow, process.env);
   const directory = registryDirectory(args.registry);
   const registry = openRegistry(directory, { create: true });
@@ -87,6 +88,7 @@ async function trainAndRegister(args: TrainOptions, progress: Progress): Promise
         split,
         seed: args.seed,
         toolVersion: BUILD.version,
+        notes: ignoredNotes(inputs.ignored),
         onProgress: (done, total, what) => progress.step(done, total, what),
       },
       () => performance.now(),
@@ -104,12 +106,24 @@ async function trainAndRegister(args: TrainOptions, progress: Progress): Promise
   if (args.out !== undefined) writeOutput(args.out, bytes);
   const told = server === null ? null : await track(registered, args, server, directory, progress);
   progress.end();
-  process.stdout.write(args.json ? `${JSON.stringify(record)}\n` : trainingPage(record, useColour()));
+  process.stdout.write(
+    args.json ? `${JSON.stringify(record)}\n` : trainingPage(record, useColour(), registered.alias),
+  );
   if (told !== null) process.stderr.write(`edgewood: ${told}\n`);
   return Exit.done;
 }
 
+function ignoredNotes(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const [are, them] =
+    names.length === 1
+      ? ['is no metric of the schema and was', 'it']
+      : ['are no metrics of the schema and were', 'them'];
+  return [`${names.join(', ')} ${are} left out; name ${them} with --features to learn from ${them}`];
+}
+
 interface Registered {
+  readonly alias: { readonly name: string; readonly from: number | null } | null;
   readonly record: ModelRecord;
   readonly bytes: Uint8Array;
 }
@@ -127,8 +141,9 @@ function register(
     bytes = Uint8Array.from(made.bytes);
     return made;
   });
-  if (args.alias !== undefined) registry.setAlias(args.name, args.alias, record.version, { why });
-  return { record, bytes };
+  if (args.alias === undefined) return { record, bytes, alias: null };
+  const { from } = registry.setAlias(args.name, args.alias, record.version, { why });
+  return { record, bytes, alias: { name: args.alias, from } };
 }
 
 /** @returns what became of it at the tracking server, in a sentence */
@@ -164,7 +179,7 @@ function inputOptions(args: TrainOptions) {
   // Who names the columns needs no others.
   const schema =
     args.schema === undefined && features !== null ? requiring(features) : readSchema(args.schema);
-  return { schema, maxViolationRate, features };
+  return { schema, maxViolationRate, features: features ?? ('schema' as const) };
 }
 
 const DETECTORS: Readonly<Record<string, readonly DetectorKind[]>> = {
@@ -174,23 +189,36 @@ const DETECTORS: Readonly<Record<string, readonly DetectorKind[]>> = {
 };
 
 function candidatesFor(args: TrainOptions): Candidate[] {
-  const detectors = DETECTORS[args.detector];
+  const detectors = DETECTORS[args.detector ?? 'auto'];
   if (detectors === undefined) {
     throw new UserError(`--detector: expected ${Object.keys(DETECTORS).join(', ')}, found ${args.detector}`);
   }
-  const budget = parseRatePerDay(args.budget);
+  const { contamination = null } = args;
+  const budget = args.budget === undefined ? DEFAULT_BUDGET.infoPerDay : parseRatePerDay(args.budget);
   if (budget === null || !(budget > 0)) {
     throw new UserError(`--budget: expected a rate, e.g. 1/day, found ${JSON.stringify(args.budget)}`);
   }
-  const { contamination = null } = args;
+  if (args.budget !== undefined && contamination !== null) {
+    throw new UserError('--budget and --contamination: either decides how much is flagged; give one of them');
+  }
   if (contamination !== null && !(contamination > 0 && contamination <= 0.5)) {
     throw new UserError('--contamination: expected a share above 0, up to 0.5');
   }
   const base = defaultGrid(detectors, budget, contamination);
-  return candidatesOf(args.grid === undefined ? base : gridOf(readYaml(args.grid), args.grid, base));
+  if (args.grid === undefined) return candidatesOf(base);
+  const grid = gridOf(readYaml(args.grid), args.grid, base);
+  for (const [option, given, key] of [
+    ['--detector', args.detector, grid.detector !== base.detector],
+    ['--budget', args.budget, grid.budgetPerDay !== base.budgetPerDay || grid.contamination !== null],
+    ['--contamination', args.contamination, grid.contamination !== base.contamination],
+  ] as const) {
+    if (given !== undefined && key)
+      throw new UserError(`${option}: ${args.grid} says it, too; give one of them`);
+  }
+  return candidatesOf(grid);
 }
 
-/** `70/15/15`: percent, or any three numbers in that proportion. */
+/** `70/15/15`: percent, or shares that add up to 1. */
 export function parseSplit(text: string): Split {
   const parts = text.split('/').map(Number);
   const sum = parts.reduce((a, b) => a + b, 0);
@@ -198,6 +226,9 @@ export function parseSplit(text: string): Split {
     throw new UserError(
       `--split: expected TRAIN/VALIDATION/TEST, e.g. 70/15/15, found ${JSON.stringify(text)}`,
     );
+  }
+  if (Math.abs(sum - 100) > 1e-6 && Math.abs(sum - 1) > 1e-9) {
+    throw new UserError(`--split: ${text} adds up to ${Number(sum.toPrecision(6))}, expected 100 (percent)`);
   }
   const [train = 0, validation = 0, test = 0] = parts.map((part) => part / sum);
   return { train, validation, test };

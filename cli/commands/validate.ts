@@ -5,7 +5,7 @@ import { DataError } from '../../models/data/table.ts';
 import { type ValidationReport, validateFile } from '../../models/data/validation.ts';
 import { paint } from '../alert-view.ts';
 import { Exit, UserError } from '../errors.ts';
-import { readYaml, writeOutput } from '../files.ts';
+import { checkOutput, OUTPUT, readYaml, writeOutput } from '../files.ts';
 import { aligned, bars, brief } from '../table.ts';
 import { useColour } from './status.ts';
 
@@ -21,6 +21,7 @@ export async function run(args: ValidateOptions): Promise<number> {
   const rate = args['max-violations'] / 100;
   if (!(rate >= 0 && rate <= 1)) throw new UserError('--max-violations: expected percent, from 0 to 100');
   try {
+    checkOutput(args.report, OUTPUT.json, args.files);
     const schema = readSchema(args.schema);
     const reports: ValidationReport[] = [];
     for (const file of args.files) {

@@ -11,10 +11,12 @@ export interface Inputs {
   readonly files: readonly DataFile[];
   /** Of files that must not be learned from. */
   readonly refused: readonly ValidationReport[];
+  /** Columns that were there, and were not asked for. */
+  readonly ignored: readonly string[];
 }
 
 export interface InputOptions extends ValidationOptions {
-  readonly features: readonly string[] | null;
+  readonly features: readonly string[] | 'schema' | null;
   /** Doubles kept, over all files; by default VALUES_MAX. */
   readonly valuesMax?: number;
 }
@@ -32,20 +34,30 @@ export async function readInputs(
   const recordings: Recording[] = [];
   const files: DataFile[] = [];
   const refused: ValidationReport[] = [];
+  const ignored = new Set<string>();
   for (const path of paths) {
     progress.note(`reading ${path}`);
     if (isDatabase(path)) {
-      const recording = readAgentDatabase(path, options.features, valuesMax);
+      const recording = readAgentDatabase(
+        path,
+        options.features === 'schema' ? null : options.features,
+        valuesMax,
+      );
       if (recording.timesMs.length === 0) throw new DataError(`${path} holds no samples yet.`);
       recordings.push(recording);
       files.push({ ...spanOf(recording), file: path, violationRate: 0 });
       continue;
     }
-    const { recording, report } = await readRecording(path, {
+    const {
+      recording,
+      report,
+      ignored: here,
+    } = await readRecording(path, {
       ...options,
       valuesMax,
       onProgress: (rows) => progress.note(`reading ${path}: ${rows} rows`),
     });
+    for (const name of here) ignored.add(name);
     if (report.verdict === 'fail' || recording === null) {
       refused.push(report);
       continue;
@@ -53,7 +65,7 @@ export async function readInputs(
     recordings.push(recording);
     files.push({ ...spanOf(recording), file: report.file, violationRate: report.violationRate });
   }
-  return { recordings, files, refused };
+  return { recordings, files, refused, ignored: [...ignored] };
 }
 
 function spanOf({ host, rowsRead, timesMs }: Recording): Pick<DataFile, 'host' | 'rows' | 'from' | 'to'> {

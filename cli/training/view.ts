@@ -7,6 +7,10 @@ import { candidateWords } from '../../models/training/candidates.ts';
 import { paint } from '../alert-view.ts';
 import { aligned, brief } from '../table.ts';
 
+const COMPARED_BY = {
+  labels: 'labels, the mean of event F1 and AUC-PR',
+  'injected faults': 'injected faults, the mean recall of spikes and of level shifts',
+} as const;
 /** Candidates shown; all are in the JSON. */
 const CANDIDATES_SHOWN = 12;
 
@@ -28,7 +32,12 @@ export function refusalPage(refused: readonly ValidationReport[]): string {
 }
 
 /** What came of a training: the model first, then how it was chosen, then what it is worth. */
-export function trainingPage(record: ModelRecord, colour: boolean): string {
+/** @param alias what was given, and which version had it before */
+export function trainingPage(
+  record: ModelRecord,
+  colour: boolean,
+  alias: { readonly name: string; readonly from: number | null } | null,
+): string {
   const { rows, metrics, comparedBy, compared, durationMs } = record;
   const head = `${record.name}@${record.version}`;
   const chosen = JSON.stringify(record.parameters);
@@ -37,11 +46,16 @@ export function trainingPage(record: ModelRecord, colour: boolean): string {
     `  ${record.bytes} bytes, sha256 ${record.sha256.slice(0, 12)}, ${formatDuration(durationMs)}`,
     `  ${rows?.train} rows to train, ${rows?.validation} to compare, ${rows?.test} to test; ${record.features.length === 1 ? '1 metric' : `${record.features.length} metrics`}, every ${formatDuration(record.data.intervalMs)}, ${record.data.from?.slice(0, 16)} to ${record.data.to?.slice(0, 16)}`,
     ...record.notes.map((note) => `  ${paint('33', 'note', colour)} ${printable(note)}`),
+    ...(alias === null
+      ? []
+      : [
+          `  ${record.name}@${alias.name}: ${alias.from === null ? 'nowhere' : `version ${alias.from}`} -> version ${record.version}`,
+        ]),
     '',
-    `  compared by ${comparedBy}:`,
+    `  compared by ${COMPARED_BY[comparedBy ?? 'labels']}:`,
     ...aligned(
       [
-        ['candidate', comparedBy ?? '', 'alarms a day', 'fit'],
+        ['candidate', 'mean', 'alarms a day', 'fit'],
         ...[...compared]
           .sort((a, b) => b.objective - a.objective)
           .slice(0, CANDIDATES_SHOWN)
@@ -54,13 +68,14 @@ export function trainingPage(record: ModelRecord, colour: boolean): string {
       ],
       '    ',
     ),
+    '    (→: the first that keeps its budget and is within 0.02 of the best)',
     '',
     ...assessmentTable([
       ['validation', metrics.validation],
       ['test', metrics.test],
     ]),
     '',
-    `  Next: edgewood evaluate ${head} FILE --html report.html; edgewood models alias ${head} staging`,
+    `  Next: edgewood evaluate ${head} FILE --html report.html${alias === null ? `; edgewood models alias ${head} staging` : ''}`,
   ];
   return `${lines.join('\n')}\n`;
 }

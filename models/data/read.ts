@@ -11,8 +11,8 @@ import {
 } from './validation.ts';
 
 export interface ReadOptions extends ValidationOptions {
-  /** Columns to take; null: all that are no timestamp, label or probation. */
-  readonly features: readonly string[] | null;
+  /** Columns to take; null: all that are no timestamp, label or probation; 'schema': of those, what the schema names. */
+  readonly features: readonly string[] | 'schema' | null;
   /** Doubles kept. */
   readonly valuesMax: number;
   /** Told now and then how many rows were read. */
@@ -28,14 +28,21 @@ const PROGRESS_ROWS = 1 << 16;
 export async function readRecording(
   path: string,
   options: ReadOptions,
-): Promise<{ readonly recording: Recording | null; readonly report: ValidationReport }> {
+): Promise<{
+  readonly recording: Recording | null;
+  readonly report: ValidationReport;
+  /** Columns that were not asked for. */
+  readonly ignored: readonly string[];
+}> {
   let builder: RecordingBuilder | null = null;
   let positions: readonly number[] = [];
   let values = new Float64Array(0);
   let rows = 0;
+  let ignored: readonly string[] = [];
   const report = await validateFile(path, options, (row: CheckedRow, names) => {
     if (builder === null) {
-      const wanted = featuresOf(path, names, options.features);
+      const wanted = featuresOf(path, names, options);
+      ignored = names.filter((name) => !SPECIAL.has(name) && !wanted.includes(name));
       positions = wanted.map((name) => names.indexOf(name));
       values = new Float64Array(wanted.length);
       builder = new RecordingBuilder(hostOf(path), wanted, options.valuesMax);
@@ -44,18 +51,21 @@ export async function readRecording(
     builder.add(row.timeMs, row.label, values);
     if (++rows % PROGRESS_ROWS === 0) options.onProgress?.(rows);
   });
-  return { recording: (builder as RecordingBuilder | null)?.finish() ?? null, report };
+  return { recording: (builder as RecordingBuilder | null)?.finish() ?? null, report, ignored };
 }
 
 function featuresOf(
   path: string,
   names: readonly string[],
-  wanted: readonly string[] | null,
+  { features: wanted, schema }: ReadOptions,
 ): readonly string[] {
   const there = names.filter((name) => !SPECIAL.has(name));
   if (wanted === null) return there;
+  if (wanted === 'schema') return there.filter((name) => schema.has(name));
   const missing = wanted.find((name) => !there.includes(name));
   if (missing !== undefined) {
+    if (SPECIAL.has(missing))
+      throw new DataError(`${path}: ${missing} is no metric: a model can't learn from it.`);
     throw new DataError(`${path}, line 1: no column ${quoted(missing)}; there are ${there.join(', ')}.`);
   }
   return wanted;

@@ -170,6 +170,11 @@ function header(path: string, line: Line | null): string[] {
     throw new DataError(`${path}, line 1${what}`);
   };
   if (line.tooLong) refuse(` is longer than ${LINE_BYTES_MAX} bytes: ${expected}. Is this a CSV file?`);
+  if (line.text.startsWith('SQLite format 3')) {
+    throw new DataError(
+      `${path} is an SQLite database. An agent's is read by train, evaluate and drift; here a CSV file is expected.`,
+    );
+  }
   if (line.binary) refuse(`: holds NUL bytes: ${expected}. Is this a text file?`);
   const names = parseCells(line.text);
   if (names.length > COLUMNS_MAX) refuse(`: ${names.length} columns, at most ${COLUMNS_MAX} are read.`);

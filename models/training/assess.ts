@@ -32,7 +32,7 @@ export interface Assessment {
   readonly vusPr: number | null;
   readonly contamination: number | null;
   readonly alarmsPerDay: number;
-  /** null where there are no labels: then nobody knows which were false. */
+  /** null where there are no labels at all: then nobody knows which were false. */
   readonly falseAlarmsPerDay: number | null;
   readonly events: Pick<
     EventFigures,
@@ -113,8 +113,10 @@ export function assess(
     flaggedShare: rows > 0 ? sum((f) => f.events.flaggedShare * f.rows) / rows : 0,
     injected,
   };
-  const labelled = seen.some(({ labels }) => labels?.includes(1) && labels.includes(0));
-  if (!labelled) return { ...base, ...UNLABELLED_FIGURES };
+  const known = (label: number): boolean => seen.some(({ labels }) => labels?.includes(label));
+  // Labels that call nothing an anomaly still say that every alarm was a false one.
+  const falseAlarmsPerDay = days > 0 && (known(0) || known(1)) ? falseOnes / days : null;
+  if (!known(0) || !known(1)) return { ...base, ...UNLABELLED_FIGURES, falseAlarmsPerDay };
   const scores = new Float64Array(rows);
   const flags = new Uint8Array(rows);
   const labels = new Uint8Array(rows).fill(UNLABELLED);
@@ -142,7 +144,7 @@ export function assess(
         )
       : null,
     contamination: ranking === null ? null : ranking.positives / (ranking.positives + ranking.negatives),
-    falseAlarmsPerDay: days > 0 ? falseOnes / days : 0,
+    falseAlarmsPerDay,
     events: {
       segments,
       found,

@@ -123,8 +123,14 @@ export function gridOf(document: unknown, path: string, base: Grid): Grid {
         `${path}: ${key}: expected ${expected}, or a list of such, found ${JSON.stringify(map[key])}.`,
       );
     }
-    return values as T[];
+    // Named twice is meant once.
+    return (values as T[]).filter((value, i) => values.findIndex((one) => isEqual(one, value)) === i);
   };
+  if (Object.hasOwn(map, 'budgetPerDay') && Object.hasOwn(map, 'contamination')) {
+    throw new DataError(
+      `${path}: budgetPerDay and contamination: either decides how much is flagged; keep one of them.`,
+    );
+  }
   const whole = (least: number, most: number) => (value: unknown) =>
     Number.isInteger(value) && Number(value) >= least && Number(value) <= most ? Number(value) : null;
   const between = (low: number, high: number) => (value: unknown) =>
@@ -140,6 +146,8 @@ export function gridOf(document: unknown, path: string, base: Grid): Grid {
     contamination: list('contamination', between(0, 0.5), 'a share above 0, up to 0.5') ?? base.contamination,
   };
 }
+
+const isEqual = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 function windowsOf(value: unknown): { short: number; long: number } | null {
   const match = typeof value === 'string' ? /^(\d+)\/(\d+)$/.exec(value) : null;

@@ -17,6 +17,8 @@ import { prepare } from './prepare.ts';
 const COMPARED_ROWS = 100_000;
 /** A later candidate has to be better by more than this: the first is the recipe, and a difference below is chance. */
 const CLEARLY_BETTER = 0.02;
+/** Of comparing and testing: below, figures are hardly any. */
+const LEAST_DAYS = 1;
 /** Beyond this many times its budget, a candidate's recall was bought with alarms. */
 const BUDGET_SLACK = 3;
 export interface TrainingRequest {
@@ -26,6 +28,8 @@ export interface TrainingRequest {
   readonly split: Split;
   readonly seed: number;
   readonly toolVersion: string;
+  /** Worth knowing of how the rows were read. */
+  readonly notes?: readonly string[];
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
@@ -78,7 +82,7 @@ export function train(request: TrainingRequest, nowMs: () => number): TrainingRe
     const model = fitModel(request, schema, few, parameters, recordings, split.train);
     const fitMs = nowMs() - startedMs;
     const seen = validation.map((part) => see(model, part));
-    const figures = assess(model, seen, deviations, { seed, faults: FAULT_KINDS, vus: false });
+    const figures = assess(model, seen, deviations, { seed, faults: FAULT_KINDS, vus: true });
     return {
       parameters,
       validation: figures,
@@ -120,7 +124,9 @@ export function train(request: TrainingRequest, nowMs: () => number): TrainingRe
   );
   request.onProgress?.(steps, steps, 'done');
   const hosts = hostReports(model, few);
+  notes.unshift(...(request.notes ?? []));
   notes.push(...notesOn(recordings, hosts, learned));
+  notes.push(...shortNotes(compared[0]?.validation, test));
   return {
     model,
     chosen,
@@ -172,6 +178,16 @@ function notesOn(
     notes.push(`${disorder} rows out of order, or of a time that was there before, were left out`);
   if (used < read) notes.push(`of ${read} rows ${used} were kept, in whole stretches over all of the time`);
   return notes;
+}
+
+/** Figures of a few hours say little, whatever they are. */
+function shortNotes(validation: Assessment | undefined, test: Assessment): string[] {
+  const days = Math.min(validation?.days ?? 0, test.days);
+  if (days >= LEAST_DAYS) return [];
+  const hours = (24 * days).toFixed(1);
+  return [
+    `only ${hours} h to compare or to test by: the figures below say little, and thresholds will wander; a week of data is better`,
+  ];
 }
 
 function fitModel(

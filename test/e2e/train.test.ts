@@ -194,6 +194,35 @@ describe.skipIf(!hasExecutable)('train', () => {
     expect(list.stdout()).not.toContain('web');
   });
 
+  test('nothing that is read, and nothing of another kind, is written over', async () => {
+    const { folder, put, train } = workspace();
+    const file = put('web-1.csv', csvOf(400, 3));
+    const other = put('notes.txt', 'mine\n');
+    for (const [out, message] of [
+      [file, /web-1\.csv is .*web-1\.csv, which is read: it would be lost/],
+      [other, /notes\.txt is there, and is no model: it is not written over/],
+      [folder, /is a directory: name a file in it/],
+    ] as const) {
+      const run = train([file], '--out', out);
+      expect(await run.ended).toBe(2);
+      expect(run.stderr()).toMatch(message);
+    }
+    expect(readFileSync(file, 'utf8')).toBe(csvOf(400, 3));
+  });
+
+  test('columns that nobody named are left out, and that is said; what was given an alias, too', async () => {
+    const { put, train } = workspace();
+    const text = csvOf(1000, 3)
+      .split('\n')
+      .map((line, i) => (line === '' ? line : `${line},${i === 0 ? 'rack_id' : i}`))
+      .join('\n');
+    const run = train([put('web-1.csv', text)], '--alias', 'staging');
+    expect(await run.ended, run.stderr()).toBe(0);
+    expect(run.stdout()).toContain('rack_id is no metric of the schema and was left out');
+    expect(run.stdout()).toContain('web@staging: nowhere -> version 1');
+    expect(run.stdout()).toMatch(/only 2\.5 h to compare or to test by/);
+  });
+
   test('other columns: with --features they need no schema', async () => {
     const { put, train } = workspace();
     const file = put(
@@ -215,6 +244,11 @@ describe.skipIf(!hasExecutable)('train', () => {
     [['--budget', '1'], /--budget: expected a rate, e\.g\. 1\/day/],
     [['--contamination', '0.9'], /--contamination: expected a share above 0, up to 0\.5/],
     [['--split', '70/30'], /--split: expected TRAIN\/VALIDATION\/TEST/],
+    [['--split', '70/20/20'], /--split: 70\/20\/20 adds up to 110, expected 100/],
+    [['--budget', '2/day', '--contamination', '0.01'], /--budget and --contamination: either decides/],
+    [['--detector', 'isolation-forest'], /--detector: .*grid\.yaml says it, too; give one of them/],
+    [['--features', 'timestamp'], /timestamp is no metric/],
+    [['--out', '/nowhere/x.edgewood'], /x\.edgewood: can't be written: its folder does not exist/],
     [['--seed', '1.5'], /--seed: expected a whole number/],
     [['--features', 'cpu,,memory'], /--features: expected different names/],
     [['--features', 'disk'], /no column "disk"; there are cpu/],

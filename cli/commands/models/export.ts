@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
 import { exportModel } from '../../../models/exchange/export.ts';
-import { Exit, UserError } from '../../errors.ts';
+import { Exit } from '../../errors.ts';
+import { checkOutput, OUTPUT, writeOutput } from '../../files.ts';
 import { openModel } from '../../model-reference.ts';
 import { registryDirectory } from '../../registry.ts';
 
@@ -11,16 +11,13 @@ export interface ExportOptions {
 }
 
 export async function run(args: ExportOptions): Promise<number> {
+  checkOutput(args.out, OUTPUT.json, [args.model]);
   const { model } = openModel(args.model, registryDirectory(args.registry));
   const text = `${JSON.stringify(exportModel(model))}\n`;
   if (args.out === undefined) {
     process.stdout.write(text);
     return Exit.done;
   }
-  try {
-    writeFileSync(args.out, text);
-  } catch (error) {
-    throw new UserError(`${args.out}: can't be written (${(error as NodeJS.ErrnoException).code})`);
-  }
+  writeOutput(args.out, text);
   return Exit.done;
 }

@@ -42,6 +42,13 @@ describe('candidates', () => {
 });
 
 describe('a grid that somebody wrote', () => {
+  test('what is named twice is meant once', () => {
+    expect(gridOf({ trees: [4, 4], windows: ['15/60', '15/60'] }, 'g.yaml', both)).toMatchObject({
+      trees: [4],
+      windows: [{ short: 15, long: 60 }],
+    });
+  });
+
   test('values and lists; what it does not name stays', () => {
     const grid = gridOf({ trees: [4, 8], windows: '15/60', contamination: 0.05 }, 'g.yaml', both);
     expect(grid).toEqual({
@@ -59,6 +66,7 @@ describe('a grid that somebody wrote', () => {
       { tree: 4 },
       'unknown "tree", expected detector, trees, rowsPerTree, windows, budgetPerDay, contamination',
     ],
+    [{ budgetPerDay: 1, contamination: 0.01 }, 'budgetPerDay and contamination: either decides'],
     [{ trees: 0 }, 'trees: expected a whole number from 1 to 1000, or a list of such, found 0'],
     [{ trees: [] }, 'trees: expected a whole number'],
     [{ rowsPerTree: 1 }, 'rowsPerTree: expected'],

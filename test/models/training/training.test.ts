@@ -71,6 +71,14 @@ describe('a training', () => {
     expect(figures.falseAlarmsPerDay).toBeLessThan(10);
   });
 
+  test('labels that call nothing an anomaly: every alarm is a false one, and nothing can be ranked', () => {
+    const { test: figures, comparedBy } = trainQuickly([recordingOf({ labelled: [] })]);
+    expect(comparedBy).toBe('injected faults');
+    expect(figures.falseAlarmsPerDay).toBe(figures.alarmsPerDay);
+    expect(figures).toMatchObject({ averagePrecision: null, events: null });
+    expect(trainQuickly([recordingOf()]).test.falseAlarmsPerDay).toBeNull();
+  });
+
   test('a candidate has to be clearly better than the recipe, which stands first', () => {
     const same = candidate({});
     const { chosen, compared } = trainQuickly([recordingOf()], {
