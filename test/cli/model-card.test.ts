@@ -18,6 +18,8 @@ function opened(model: Model, changes: Parameters<typeof registrable>[4] = {}, v
   return { model: decodeModel(bytes), bytes, sha256: record.sha256, record, aliases: [], shown };
 }
 
+const UNKNOWN = { precision: null, recall: null, f1: null, events: null } as const;
+
 describe('card', () => {
   test('several hosts stand side by side, the unlike one named, and what is not known said', () => {
     const base = tinyModel();
@@ -42,12 +44,27 @@ describe('card', () => {
   });
 
   test('without labels it does not claim to know', () => {
-    const blind = { ...ASSESSMENT, precision: null, recall: null, f1: null, events: null };
+    const blind = { ...ASSESSMENT, ...UNKNOWN, falseAlarmsPerDay: null };
     const text = toText('x', modelCard(opened(tinyModel(), { metrics: { validation: blind, test: blind } })));
     expect(text).toMatch(/^ {2}F1 +– +–$/m);
     expect(text).toContain('false alarms and missed incidents are not known');
     const none = toText('x', modelCard(opened(tinyModel(), { metrics: { validation: null, test: null } })));
     expect(none).toContain('Nobody has measured how well it detects');
+  });
+
+  test('labels of no anomaly in the judged rows are not taken for none', () => {
+    const quiet = { ...ASSESSMENT, ...UNKNOWN, falseAlarmsPerDay: 0.25 };
+    const card = (changes: Parameters<typeof registrable>[4]): string =>
+      toText('x', modelCard(opened(tinyModel(), changes))).replace(/\s+/g, ' ');
+    const text = card({ metrics: { validation: quiet, test: quiet } });
+    expect(text).toContain('No labelled anomaly in the compare and test rows');
+    expect(text).toContain('missed incidents are not known; false alarms: 0.25 a day');
+    expect(text).not.toContain('no labels');
+    const blind = { ...quiet, falseAlarmsPerDay: null };
+    const rows = { read: 10, used: 7, leftOut: 3, train: 3, validation: 2, test: 2 };
+    const left = card({ metrics: { validation: blind, test: blind }, rows });
+    expect(left).toContain('no labelled anomaly in the compare and test rows: false alarms and missed');
+    expect(left).not.toContain('no labels');
   });
 
   test('a file of no registry has a card as well', () => {
