@@ -225,7 +225,7 @@ test('who we are is sent, and never written or repeated', async () => {
   });
   const queue = queueIn(directory);
   const { sentence } = await trackOrKeep(queue, wrong, modelRecord(), BYTES, EXTRA, OPTIONS);
-  expect(sentence).toMatch(/401 it does not know who we are/);
+  expect(sentence).toMatch(/401: it does not know who we are/);
   const secrets = ['hunter2-hunter2', Buffer.from('ann:hunter2-hunter2').toString('base64')];
   const kept = JSON.stringify(queue.waiting());
   for (const secret of secrets) expect(`${sentence}${kept}`).not.toContain(secret);
@@ -284,7 +284,7 @@ test('one that a server refuses does not hold up the others, and takes no alias 
   const fake = await server({ fault: (call) => (call === 'PUT artifact' ? { status: 413 } : null) });
   const queue = queueIn();
   const first = await whole(queue, fake);
-  expect(first.sentence).toMatch(/413 too large/);
+  expect(first.sentence).toMatch(/413: too large/);
   let refused = false;
   fake.options = {
     fault: (call) => {
