@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { page } from '../../cli/commands/models/list.ts';
 import { type OpenedModel, openModel, referenceOf } from '../../cli/model-reference.ts';
 import { modelCard } from '../../cli/models/card.ts';
 import { diffModels } from '../../cli/models/diff.ts';
@@ -110,6 +111,27 @@ test('a diff names what differs, and of the metrics all', () => {
   expect(diff.identical).toBe(false);
   expect(diffModels(a, a)).toMatchObject({ identical: true, parameters: [], thresholds: [], data: [] });
   expect(JSON.stringify(diff)).not.toContain('1000000000');
+});
+
+test('a list compares versions by what is known of them, with labels or without', () => {
+  const test = { ...ASSESSMENT, ...UNKNOWN, falseAlarmsPerDay: null, alarmsPerDay: 2 };
+  const injected = {
+    spike: { faults: 4, caught: 3, recall: 0.75 },
+    stuck: { faults: 4, caught: 0, recall: 0 },
+  };
+  const versionOf = (version: number, of: typeof ASSESSMENT | null) =>
+    registrable('web', version, '2026-01-02T03:04:05.000Z', tinyModel(), {
+      metrics: { validation: null, test: of },
+    }).record;
+  const listed = (...versions: ReturnType<typeof versionOf>[]): string =>
+    page([{ name: 'web', versions, aliases: [] }], '/r');
+  const unlabelled = listed(versionOf(1, null), versionOf(2, { ...test, injected }));
+  expect(unlabelled).toMatch(/^model +created +detector +features +injected caught +alarms\/day +aliases$/m);
+  expect(unlabelled).toMatch(/^web@2 .* 0\.375 +2$/m);
+  expect(unlabelled).toMatch(/^web@1 .* – +–$/m);
+  const labelled = listed(versionOf(1, { ...test, injected }), versionOf(2, ASSESSMENT));
+  expect(labelled).toMatch(/^web@2 .* 0\.6 +0\.6 +0\.75 +2$/m);
+  expect(labelled).toMatch(/^web@1 .* – +– +0\.375 +2$/m);
 });
 
 describe('Markdown', () => {
