@@ -8,7 +8,7 @@ export interface Kinds {
 }
 
 /**
- * What yargs lets through: NaN for a text where a number belongs, a list for an option that is there twice.
+ * What yargs lets through: NaN for a text where a number belongs, the default for no text at all, a list for an option that is there twice.
  * @param words as typed, to quote from
  * @returns null where nothing is wrong
  */
@@ -23,18 +23,20 @@ export function strangeValue(
       const times = value.length === 2 ? 'twice' : `${value.length} times`;
       return `--${name} is there ${times}; give it once`;
     }
-    if (Number.isNaN(value)) return `--${name}: expected a number, found ${typed(name, words)}`;
+    const empty = number.includes(name) && words.includes(`--${name}`) && typed(name, words) === NOTHING;
+    if (empty || Number.isNaN(value)) return `--${name}: expected a number, found ${typed(name, words)}`;
   }
   return null;
 }
 
 const MOST_QUOTED = 60;
+const NOTHING = 'nothing';
 
 function typed(name: string, words: readonly string[]): string {
   const at = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
   const word = words[at] ?? '';
   const text = word.includes('=') ? word.slice(word.indexOf('=') + 1) : (words[at + 1] ?? '');
-  return text === '' ? 'nothing' : text.slice(0, MOST_QUOTED);
+  return text === '' || text.startsWith('--') ? NOTHING : text.slice(0, MOST_QUOTED);
 }
 
 /** What was wrong, what may have been meant, and where to look. */

@@ -17,6 +17,8 @@ describe('a line that can not be meant', () => {
   test.each([
     ['train a.csv --name web --seed abc', '--seed: expected a number, found abc', 'train'],
     ['train a.csv --name web --seed=5%', '--seed: expected a number, found 5%', 'train'],
+    ['train a.csv --name web --seed', '--seed: expected a number, found nothing', 'train'],
+    ['train a.csv --seed --name web', '--seed: expected a number, found nothing', 'train'],
     ['validate a.csv --max-violations 5%', '--max-violations: expected a number, found 5%', 'validate'],
     ['alerts list --limit ten', '--limit: expected a number, found ten', 'alerts list'],
     ['train a.csv --name web --name web2', '--name is there twice; give it once', 'train'],
