@@ -5,6 +5,7 @@ import type { Command } from './command.ts';
 import { Exit, UserError } from './errors.ts';
 import { handedOver } from './hand-over.ts';
 import type { SettingOptions } from './settings.ts';
+import { type Kinds, strangeValue, usageMessage } from './usage.ts';
 
 /** @returns the exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -62,6 +63,7 @@ async function parse(yargs: Argv, commands: readonly Command[], args: readonly s
     .strict()
     .recommendCommands()
     .demandCommand(1, 'which command?')
+    .check((argv, options) => strangeValue(argv, options as unknown as Kinds, args) ?? true)
     .epilogue(
       'Exit codes: 0 done, 1 the check says no, 2 bad usage or input, 3 unreachable, 4 untrustworthy, 70 a bug.',
     )
@@ -106,15 +108,4 @@ async function meantOption(
 function wordsOfCommand(args: readonly string[]): readonly string[] {
   const options = args.findIndex((arg) => arg.startsWith('-'));
   return options < 0 ? args : args.slice(0, options);
-}
-
-/** What was wrong, what may have been meant, and where to look. */
-function usageMessage(failure: string, args: readonly string[], commands: readonly Command[]): string {
-  const [word = ''] = args;
-  const known = commands.some((one) => one.command.split(' ')[0] === word);
-  const what = known || word.startsWith('-') || word === '' ? '' : `unknown command '${word}': `;
-  const missing = /^Not enough non-option arguments/.test(failure);
-  const said = missing ? 'an argument is missing' : failure.charAt(0).toLowerCase() + failure.slice(1);
-  const where = missing ? wordsOfCommand(args).join(' ') : known ? word : '';
-  return `${what}${said}\nSee edgewood ${where === '' ? '' : `${where} `}--help.`;
 }

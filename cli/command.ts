@@ -9,6 +9,8 @@ export interface Command {
   readonly describe: string | false;
   /** `-` among its arguments is standard input. */
   readonly readsStandardInput?: true;
+  /** Those that it gathers. */
+  readonly commands?: readonly Command[];
   register(yargs: Argv, choose: (run: () => Promise<number>) => void): Argv;
 }
 
@@ -45,12 +47,16 @@ export function group(
   return {
     command: name,
     describe,
+    commands,
     register: (yargs, choose) =>
       yargs.command(name, describe, (inner) =>
         commands
           .reduce((chain, one) => one.register(chain, choose), inner)
           .example(`$0 ${name} ${example}`, '')
-          .demandCommand(1, `${name}: which one? See edgewood ${name} --help`),
+          .demandCommand(
+            1,
+            `${name}: which one? ${commands.map((one) => one.command.split(' ')[0]).join(', ')}`,
+          ),
       ),
   };
 }

@@ -82,7 +82,7 @@ export const MODELS: Command = group('models', 'The model registry: versions, al
   }),
   command({
     command: 'import <file>',
-    describe: 'Register an IsolationForest of scikit-learn (docs/scikit-learn-export.py)',
+    describe: 'Register an IsolationForest of scikit-learn (docs/scikit_learn_export.py)',
     builder: (yargs) =>
       registryOption(yargs)
         .positional('file', { type: 'string', demandOption: true, describe: 'JSON dump of the forest' })
@@ -90,6 +90,7 @@ export const MODELS: Command = group('models', 'The model registry: versions, al
         .option('features', { type: 'string', describe: "Names of its features, in place of the dump's" })
         .option('interval', { type: 'string', default: '5s', describe: 'Between the samples it will see' })
         .option('description', { type: 'string', describe: 'What it is for: in the model card' })
+        .option('alias', { type: 'string', describe: 'Give the new version this alias, e.g. staging' })
         .option('why', why)
         .option('json', json)
         .example('$0 models import forest.json --name sk', 'As sk@1'),

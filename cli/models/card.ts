@@ -5,7 +5,7 @@ import type { OpenedModel } from '../model-reference.ts';
 import { ROBUSTNESS_HEADS, robustnessCells } from '../report/text.ts';
 import { brief } from '../table.ts';
 import { facts, list, paragraph, type Section, table } from './document.ts';
-import { ethics, fairness, limits } from './judgement.ts';
+import { ethics, fairness, lacksAnomalies, limits } from './judgement.ts';
 
 /** What a model is, what it learned from, how well it does, and what it must not be taken for. */
 export function modelCard(opened: OpenedModel): Section[] {
@@ -168,7 +168,8 @@ const FIGURES: readonly (readonly [string, (a: Assessment) => number | null])[] 
   ['days', (a) => a.days],
 ];
 
-function performance({ metrics, rows }: ModelRecord): Section {
+function performance(record: ModelRecord): Section {
+  const { metrics, rows } = record;
   const { validation, test } = metrics;
   if (validation === null && test === null) {
     return {
@@ -178,7 +179,12 @@ function performance({ metrics, rows }: ModelRecord): Section {
   }
   const cell = (a: Assessment | null, of: (a: Assessment) => number | null): string =>
     brief(a === null ? null : of(a));
-  const labelled = test?.precision !== null && test !== null;
+  const labelled = test !== null && test.precision !== null;
+  const against = labelled
+    ? 'Against the labels of the data'
+    : lacksAnomalies(record)
+      ? 'No labelled anomaly in the compare and test rows: what stands as – cannot be known'
+      : 'The data had no labels: what stands as – nobody can know';
   return {
     title: 'Performance',
     blocks: [
@@ -187,7 +193,7 @@ function performance({ metrics, rows }: ModelRecord): Section {
         FIGURES.map(([name, of]) => [name, cell(validation, of), cell(test, of)]),
       ),
       paragraph(
-        `${labelled ? 'Against the labels of the data' : 'The data had no labels: what stands as – nobody can know'}; the test rows${rows === null ? '' : ` (the last ${rows.test})`} were used for nothing else.`,
+        `${against}; the test rows${rows === null ? '' : ` (the last ${rows.test})`} were used for nothing else.`,
       ),
     ],
   };

@@ -1,9 +1,29 @@
 import { type Model, NEVER } from '../../core/model.ts';
+import type { ModelRecord } from '../../models/record.ts';
 import type { OpenedModel } from '../model-reference.ts';
 import { brief } from '../table.ts';
 import { type Block, list, paragraph, table } from './document.ts';
 
 const DAY_MS = 86_400_000;
+
+/** The data had labels, but none of an anomaly where precision and recall are measured. */
+export const lacksAnomalies = ({ metrics: { test }, rows }: ModelRecord): boolean =>
+  test?.precision === null && (test.falseAlarmsPerDay !== null || (rows?.leftOut ?? 0) > 0);
+
+/** What the test could not tell. */
+function unknownOf(record: ModelRecord): string[] {
+  const { test } = record.metrics;
+  if (test === null || test.precision !== null) return [];
+  if (!lacksAnomalies(record)) {
+    return ['There were no labels: false alarms and missed incidents are not known.'];
+  }
+  const known = test.falseAlarmsPerDay;
+  const falseAlarms =
+    known === null
+      ? 'false alarms and missed incidents are not known'
+      : `missed incidents are not known; false alarms: ${brief(known)} a day`;
+  return [`There was no labelled anomaly in the compare and test rows: ${falseAlarms}.`];
+}
 
 /** What the model can't do, from what is known of it. */
 export function limits({ model, record }: OpenedModel): string[] {
@@ -20,8 +40,8 @@ export function limits({ model, record }: OpenedModel): string[] {
   }
   if (record !== null && record.metrics.test === null) {
     said.push('Nobody has measured how well it detects.');
-  } else if (record?.metrics.test?.precision === null) {
-    said.push('There were no labels: false alarms and missed incidents are not known.');
+  } else if (record !== null) {
+    said.push(...unknownOf(record));
   }
   said.push('What was usual then may not be now: it never learns by itself. edgewood evaluate tells drift.');
   said.push(

@@ -4,7 +4,7 @@ import { brokenNode } from '../artifact-arrays.ts';
 import { DumpError, Node } from './dump-reader.ts';
 import { forDoubles } from './float32.ts';
 
-/** A standard isolation forest as JSON (docs/MODELS.md): what `models export` and docs/scikit-learn-export.py write. */
+/** A standard isolation forest as JSON (docs/MODELS.md): what `models export` and docs/scikit_learn_export.py write. */
 export const DUMP_FORMAT = 'isolation-forest';
 export const DUMP_VERSION = 1;
 /** Nothing above is read: an artifact of the greatest size is smaller than this as JSON. */

@@ -57,11 +57,17 @@ export class Objects {
     }
   }
 
-  /** @throws RegistryError where the file is missing, or is not what its name says */
-  read(sha256: string, what: string): Uint8Array {
+  /**
+   * @param what begins the message; null where it is said already
+   * @throws RegistryError where the file is missing, or is not what its name says
+   */
+  read(sha256: string, what: string | null): Uint8Array {
     const path = this.path(sha256);
     const damaged = (fault: string): RegistryError =>
-      new RegistryError('damaged', `${what}: ${path} ${fault}. Restore the file from a backup.`);
+      new RegistryError(
+        'damaged',
+        `${what === null ? '' : `${what}: `}${path} ${fault}. Restore the file from a backup.`,
+      );
     let bytes: Buffer;
     try {
       const { size } = statSync(path);

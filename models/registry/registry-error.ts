@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+
 export type RegistryFault =
   /** No registry, model, version or alias of that name. */
   | 'absent'
@@ -40,11 +42,7 @@ export function translate(error: unknown, path: string): unknown {
   if (code === null) {
     const { code: errno, path: where } = error as NodeJS.ErrnoException;
     if (typeof errno !== 'string' || !/^E[A-Z]+$/.test(errno)) return error;
-    return new RegistryError(
-      'unusable',
-      `${where ?? path}: ${errno}. Check that the registry's directory is there, belongs to you, and has room.`,
-      cause,
-    );
+    return new RegistryError('unusable', `${where ?? path}: ${fileWords(errno)}`, cause);
   }
   const message = `${path}: ${error.message} (${code})`;
   if (isBusy(error)) {
@@ -58,9 +56,33 @@ export function translate(error: unknown, path: string): unknown {
       cause,
     );
   }
-  return new RegistryError(
-    'unusable',
-    `${message}. Check that the registry's directory is writable (readers need that, too) and has room.`,
-    cause,
-  );
+  // Room for the index of the log is taken ahead: where it can't be, the disk is full as well.
+  if (/^SQLITE_(FULL|IOERR_SHMSIZE)/.test(code)) {
+    return new RegistryError('unusable', `${path}: ${FULL} (${code}). ${MAKE_ROOM}`, cause);
+  }
+  if (/^SQLITE_(READONLY|CANTOPEN)/.test(code)) {
+    return new RegistryError('unusable', notWritable(dirname(path), code), cause);
+  }
+  return new RegistryError('unusable', message, cause);
+}
+
+const FULL = 'the disk is full';
+const MAKE_ROOM = 'Make room and try again; nothing was changed.';
+
+function notWritable(directory: string, code: string): string {
+  return `the registry directory ${directory} can't be written by you (${code}). Reading needs write access, too, to the directory and to registry.db in it, since SQLite keeps its write-ahead log (WAL) there. Have its owner let your group write (chgrp -R GROUP and chmod -R g+w), or name a copy of your own with --registry.`;
+}
+
+function fileWords(errno: string): string {
+  if (errno === 'ENOSPC') return `${FULL} (ENOSPC). ${MAKE_ROOM}`;
+  if (errno === 'EDQUOT') return `your share of the disk is used up (EDQUOT). ${MAKE_ROOM}`;
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    return `you may not do that there (${errno}). Have the owner of the registry's directory give you write access, or name another with --registry.`;
+  }
+  if (errno === 'EROFS')
+    return 'the file system is read-only (EROFS). Name another registry with --registry.';
+  if (errno === 'ENOTDIR' || errno === 'EEXIST') {
+    return `a file stands where a directory was expected (${errno}). Name another registry with --registry.`;
+  }
+  return `${errno}. Name another registry with --registry, or mend this one.`;
 }

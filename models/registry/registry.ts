@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { ArtifactError, artifactSha256, decodeModel } from '../artifact.ts';
@@ -52,6 +52,7 @@ export class Registry {
   /** @throws RegistryError where it can't be opened, or there is none and none is to be made */
   static open(directory: string, options: RegistryOptions): Registry {
     const path = join(directory, INDEX_FILE);
+    refuseFile(directory);
     if (!options.create && !existsSync(path)) {
       throw new RegistryError(
         'absent',
@@ -216,6 +217,7 @@ export class Registry {
   #resolve(name: string, model: number, versionOrAlias: string): number {
     const version = versionNumber(versionOrAlias);
     if (version !== null) return version;
+    if (/^\d+$/.test(versionOrAlias)) throw this.#noVersion(name, model, versionOrAlias);
     const found =
       versionOrAlias === LATEST ? this.#sql.newest.get(model) : this.#sql.alias.get(model, versionOrAlias);
     if (found === undefined || found === null) throw this.#noAlias(name, model, versionOrAlias);
@@ -244,11 +246,15 @@ export class Registry {
     );
   }
 
-  #noVersion(name: string, model: number, version: number): RegistryError {
+  /** @param version a text: digits that are no version, such as 0 and 02 */
+  #noVersion(name: string, model: number, version: number | string): RegistryError {
     const newest = this.#sql.newest.get(model) ?? 0;
+    const own = newest > 1 ? `1 to ${newest}` : '1';
     return new RegistryError(
       'absent',
-      `${name} has no version ${version}; its versions are ${newest > 1 ? `1 to ${newest}` : '1'}.`,
+      typeof version === 'number'
+        ? `${name} has no version ${version}; its versions are ${own}.`
+        : `${name}@${version.slice(0, MOST_DIGITS)}: versions are 1, 2, …; ${name} has ${own}.`,
     );
   }
 
@@ -298,6 +304,23 @@ export class Registry {
   }
 }
 
+/** @throws RegistryError for a registry that is a file, or that can't be looked at */
+function refuseFile(directory: string): void {
+  let found: ReturnType<typeof statSync>;
+  try {
+    found = statSync(directory, { throwIfNoEntry: false });
+    // A directory of somebody else must not look like none.
+    statSync(join(directory, INDEX_FILE), { throwIfNoEntry: false });
+  } catch (error) {
+    throw translate(error, join(directory, INDEX_FILE));
+  }
+  if (found === undefined || found.isDirectory()) return;
+  throw new RegistryError(
+    'unusable',
+    `${directory} is a file, expected a directory. Name the registry's directory with --registry or EDGEWOOD_REGISTRY.`,
+  );
+}
+
 /** What nobody could open again is not kept. @throws RegistryError */
 function refuseUnusable(bytes: Uint8Array): void {
   try {
@@ -312,6 +335,7 @@ function refuseUnusable(bytes: Uint8Array): void {
 }
 
 const MOST_NAMED = 8;
+const MOST_DIGITS = 20;
 
 function someOf(names: readonly string[]): string {
   const more = names.length - MOST_NAMED;

@@ -51,7 +51,7 @@ export function verifyRegistry(db: Database, objects: Objects, sql: Statements):
 
 function faultsOf(objects: Objects, name: string, row: VersionRow): string[] {
   try {
-    const bytes = objects.read(row.sha256, `${name}@${row.version}`);
+    const bytes = objects.read(row.sha256, null);
     const model = decodeModel(bytes);
     const record = JSON.parse(row.record) as ModelRecord;
     const said: readonly (readonly [string, unknown, unknown])[] = [

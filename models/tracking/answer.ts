@@ -10,11 +10,12 @@ export function kindOf(status: number): MlflowError['kind'] {
   return status === 408 || status === 429 || status >= 500 ? 'busy' : 'refused';
 }
 
-export function meaning(status: number): string {
+/** @param known the answer has an error code of MLflow's */
+export function meaning(status: number, known: boolean): string {
   if (status === 401)
     return 'it does not know who we are; check MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD';
   if (status === 403) return 'who we are may not do that there';
-  if (status === 404) return 'it has no such thing';
+  if (status === 404) return known ? 'it has no such thing' : 'is this the address of an MLflow server?';
   if (status === 413) return 'too large for it';
   if (status === 429) return 'it is asked too often';
   if (status >= 300 && status < 400) return 'it sends elsewhere, which is not followed; name the final URL';

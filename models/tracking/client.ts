@@ -286,7 +286,7 @@ export class MlflowClient {
     const quoted = said === '' || /^</.test(said) ? '' : ` ("${said}")`;
     throw new MlflowError(
       kindOf(answer.status),
-      `${this.url}: ${answer.status} ${meaning(answer.status)}${quoted}`,
+      `${this.url}: ${answer.status}: ${meaning(answer.status, typeof code === 'string')}${quoted}`,
       { status: answer.status, code: typeof code === 'string' ? code : null, afterMs: answer.afterMs },
     );
   }

@@ -108,10 +108,15 @@ function sentenceOf({ name, version }: ModelRecord, figures: SyncFigures): strin
   const sent = figures.sent.find((one) => one.name === name && one.ours === version);
   if (sent !== undefined) {
     const missing = sent.missing === null ? '' : `, but without its files: ${sent.missing}`;
-    return `MLflow has it: ${figures.server}, run ${sent.runId}, ${name} version ${sent.version}${missing}.`;
+    return ended(
+      `MLflow has it: ${figures.server}, run ${sent.runId}, ${name} version ${sent.version}${missing}`,
+    );
   }
   if (figures.busy)
     return 'Kept for MLflow: another process is sending now; `edgewood models sync` sends it.';
   const reason = figures.waiting.find((one) => one.name === name && one.version === version)?.reason;
-  return `Kept for MLflow, not sent: ${figures.stopped ?? reason ?? 'not tried'}. \`edgewood models sync\` sends it later.`;
+  return `Kept for MLflow, not sent: ${ended(figures.stopped ?? reason ?? 'not tried')} \`edgewood models sync\` sends it later.`;
 }
+
+/** A sentence that asks something has its end already. */
+const ended = (sentence: string): string => (/[.?!]$/.test(sentence) ? sentence : `${sentence}.`);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { page } from '../../cli/commands/models/list.ts';
 import { type OpenedModel, openModel, referenceOf } from '../../cli/model-reference.ts';
 import { modelCard } from '../../cli/models/card.ts';
 import { diffModels } from '../../cli/models/diff.ts';
@@ -17,6 +18,8 @@ function opened(model: Model, changes: Parameters<typeof registrable>[4] = {}, v
   const shown = `web@${version}`;
   return { model: decodeModel(bytes), bytes, sha256: record.sha256, record, aliases: [], shown };
 }
+
+const UNKNOWN = { precision: null, recall: null, f1: null, events: null } as const;
 
 describe('card', () => {
   test('several hosts stand side by side, the unlike one named, and what is not known said', () => {
@@ -42,12 +45,27 @@ describe('card', () => {
   });
 
   test('without labels it does not claim to know', () => {
-    const blind = { ...ASSESSMENT, precision: null, recall: null, f1: null, events: null };
+    const blind = { ...ASSESSMENT, ...UNKNOWN, falseAlarmsPerDay: null };
     const text = toText('x', modelCard(opened(tinyModel(), { metrics: { validation: blind, test: blind } })));
     expect(text).toMatch(/^ {2}F1 +– +–$/m);
     expect(text).toContain('false alarms and missed incidents are not known');
     const none = toText('x', modelCard(opened(tinyModel(), { metrics: { validation: null, test: null } })));
     expect(none).toContain('Nobody has measured how well it detects');
+  });
+
+  test('labels of no anomaly in the judged rows are not taken for none', () => {
+    const quiet = { ...ASSESSMENT, ...UNKNOWN, falseAlarmsPerDay: 0.25 };
+    const card = (changes: Parameters<typeof registrable>[4]): string =>
+      toText('x', modelCard(opened(tinyModel(), changes))).replace(/\s+/g, ' ');
+    const text = card({ metrics: { validation: quiet, test: quiet } });
+    expect(text).toContain('No labelled anomaly in the compare and test rows');
+    expect(text).toContain('missed incidents are not known; false alarms: 0.25 a day');
+    expect(text).not.toContain('no labels');
+    const blind = { ...quiet, falseAlarmsPerDay: null };
+    const rows = { read: 10, used: 7, leftOut: 3, train: 3, validation: 2, test: 2 };
+    const left = card({ metrics: { validation: blind, test: blind }, rows });
+    expect(left).toContain('no labelled anomaly in the compare and test rows: false alarms and missed');
+    expect(left).not.toContain('no labels');
   });
 
   test('a file of no registry has a card as well', () => {
@@ -93,6 +111,27 @@ test('a diff names what differs, and of the metrics all', () => {
   expect(diff.identical).toBe(false);
   expect(diffModels(a, a)).toMatchObject({ identical: true, parameters: [], thresholds: [], data: [] });
   expect(JSON.stringify(diff)).not.toContain('1000000000');
+});
+
+test('a list compares versions by what is known of them, with labels or without', () => {
+  const test = { ...ASSESSMENT, ...UNKNOWN, falseAlarmsPerDay: null, alarmsPerDay: 2 };
+  const injected = {
+    spike: { faults: 4, caught: 3, recall: 0.75 },
+    stuck: { faults: 4, caught: 0, recall: 0 },
+  };
+  const versionOf = (version: number, of: typeof ASSESSMENT | null) =>
+    registrable('web', version, '2026-01-02T03:04:05.000Z', tinyModel(), {
+      metrics: { validation: null, test: of },
+    }).record;
+  const listed = (...versions: ReturnType<typeof versionOf>[]): string =>
+    page([{ name: 'web', versions, aliases: [] }], '/r');
+  const unlabelled = listed(versionOf(1, null), versionOf(2, { ...test, injected }));
+  expect(unlabelled).toMatch(/^model +created +detector +features +injected caught +alarms\/day +aliases$/m);
+  expect(unlabelled).toMatch(/^web@2 .* 0\.375 +2$/m);
+  expect(unlabelled).toMatch(/^web@1 .* – +–$/m);
+  const labelled = listed(versionOf(1, { ...test, injected }), versionOf(2, ASSESSMENT));
+  expect(labelled).toMatch(/^web@2 .* 0\.6 +0\.6 +0\.75 +2$/m);
+  expect(labelled).toMatch(/^web@1 .* – +– +0\.375 +2$/m);
 });
 
 describe('Markdown', () => {

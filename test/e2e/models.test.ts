@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exportModel } from '../../models/exchange/export.ts';
@@ -185,6 +185,40 @@ describe.skipIf(!hasExecutable)('edgewood models', () => {
     expect(markdown).toContain('## Fairness across hosts');
     const json = JSON.parse((await run('models', 'show', 'web@1', '--json')).out);
     expect(json).toMatchObject({ model: 'web@1', aliases: [], record: { name: 'web', version: 1 } });
+  });
+
+  test('what scikit-learn saves itself is not taken for JSON; an import may have an alias', async () => {
+    const { directory, run, forest } = bench();
+    const file = join(directory, 'model.joblib');
+    for (const head of [
+      [0x80, 4, 0x95],
+      [0x50, 0x4b, 3, 4],
+      [0x1f, 0x8b, 8],
+      [0x78, 0x9c],
+    ]) {
+      writeFileSync(file, Buffer.from([...head, 0, 0]));
+      expect(await run('models', 'import', file, '--name', 'web')).toEqual({
+        code: 2,
+        out: '',
+        err: `edgewood: ${file} is a joblib/pickle file: run docs/scikit_learn_export.py first, see docs/MODELS.md\n`,
+      });
+    }
+    expect(existsSync(join(import.meta.dirname, '..', '..', 'docs', 'scikit_learn_export.py'))).toBe(true);
+    expect(await run('models', 'import', forest, '--name', 'web', '--alias', 'latest')).toMatchObject({
+      code: 2,
+    });
+    const { out } = await run('models', 'import', forest, '--name', 'web', '--alias', 'staging');
+    expect(out).toContain('web@1 (staging): ');
+    expect((await run('models', 'list')).out).toMatch(/^web@1 .* staging$/m);
+    for (const [name, tail] of [
+      ['web@2', '@2'],
+      ['web@production', '@production'],
+    ] as const) {
+      expect(await run('models', 'rollback', name)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(`give the name without ${tail}: edgewood models rollback web`),
+      });
+    }
   });
 
   test('a broken dump registers nothing', async () => {

@@ -69,7 +69,7 @@ describe.skipIf(!hasExecutable)('edgewood validate', () => {
       [['--schema', schema, '/nowhere.csv'], /schema\.yaml: expected `columns:`/],
       [['--schema', '/nowhere.yaml', '/nowhere.csv'], /nowhere\.yaml: can't be read \(ENOENT\)/],
       [['--max-violations', '200', '/nowhere.csv'], /expected percent, from 0 to 100/],
-      [[], /an argument is missing/],
+      [[], /files is missing: edgewood validate <files\.\.>\nSee edgewood validate --help\.\n$/],
     ];
     for (const [args, message] of cases) {
       const { code, out, err } = await validate(args);

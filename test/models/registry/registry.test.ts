@@ -1,12 +1,14 @@
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { decodeModel } from '../../../models/artifact.ts';
 import { type Registry, RegistryError } from '../../../models/registry/registry.ts';
+import { translate } from '../../../models/registry/registry-error.ts';
 import { tinyIsolationForest, tinyModel } from '../../support/artifacts.ts';
 import { NOW_MS, openTestRegistry, registrable } from '../../support/records.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
+import { unprivileged } from '../../support/unprivileged.ts';
 
 const add = (registry: Registry, name = 'web', why: string | null = null) =>
   registry.register(name, why, (version, createdAt) => registrable(name, version, createdAt));
@@ -99,6 +101,11 @@ describe('versions', () => {
     expect(refusal(() => registry.get('web', 'production'))).toBe(
       'absent: web has no alias "production"; it has staging, latest.',
     );
+    for (const version of ['0', '02']) {
+      expect(refusal(() => registry.get('web', version))).toBe(
+        `absent: web@${version}: versions are 1, 2, …; web has 1 to 2.`,
+      );
+    }
     expect(refusal(() => registry.setAlias('web', 'production', 3, { why: null }))).toMatch(/^absent/);
     expect(refusal(() => registry.removeAlias('web', 'production', { why: null }))).toMatch(/^absent/);
     expect(refusal(() => registry.rollback('web', 'production', null))).toMatch(/^absent/);
@@ -196,6 +203,9 @@ describe('what is on the disk', () => {
       ['web@1', 'damage'],
       ['web@2', 'damage'],
     ]);
+    expect(registry.verify().map(({ what }) => what.startsWith(path(1)) || what.startsWith(path(2)))).toEqual(
+      [true, true],
+    );
   });
 
   test('files of no version are strays', () => {
@@ -254,6 +264,39 @@ describe('what is on the disk', () => {
     );
     expect(refusal(() => openTestRegistry(other))).toMatch(/^damaged: /);
     writeFileSync(join(other, 'file'), '');
-    expect(refusal(() => openTestRegistry(join(other, 'file')))).toMatch(/^unusable: /);
+    expect(refusal(() => openTestRegistry(join(other, 'file')))).toBe(
+      `unusable: ${join(other, 'file')} is a file, expected a directory. Name the registry's directory with --registry or EDGEWOOD_REGISTRY.`,
+    );
+    expect(refusal(() => openTestRegistry(join(other, 'file', 'registry')))).toMatch(
+      /^unusable: .*a file stands where a directory was expected/,
+    );
+  });
+
+  test('who may read and not write is told why that is not enough, and what to do', () => {
+    const { registry, directory } = opened(1);
+    registry.close();
+    chmodSync(dirname(dirname(directory)), 0o755);
+    chmodSync(directory, 0o555);
+    const asNobody = (): string =>
+      unprivileged(temporaryDirectory(), () => refusal(() => openTestRegistry(directory, false)));
+    const said = asNobody();
+    chmodSync(directory, 0o700);
+    expect(asNobody()).toMatch(/^unusable: .*you may not do that there \(EACCES\)/);
+    chmodSync(directory, 0o755);
+    expect(said).toMatch(/^unusable: the registry directory .* can't be written by you \(SQLITE_/);
+    expect(said).toContain(`directory ${directory} can't`);
+    expect(said).toMatch(/Reading needs write access.*\(WAL\).*chmod -R g\+w/);
+  });
+
+  test.each([
+    ['ENOSPC', 'registry.db: the disk is full (ENOSPC). Make room and try again; nothing was changed.'],
+    [
+      'SQLITE_FULL',
+      'registry.db: the disk is full (SQLITE_FULL). Make room and try again; nothing was changed.',
+    ],
+    ['EROFS', 'registry.db: the file system is read-only (EROFS). Name another registry with --registry.'],
+  ])('%s has one cause', (code, message) => {
+    const error = Object.assign(new Error('x'), { code });
+    expect(translate(error, 'registry.db')).toMatchObject({ fault: 'unusable', message });
   });
 });
