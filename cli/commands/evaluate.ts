@@ -31,18 +31,11 @@ export interface EvaluateOptions {
 }
 
 export async function run(args: EvaluateOptions): Promise<number> {
+  const { host } = args;
+  checkFiles(args);
   if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
   const rate = args['max-violations'] / 100;
   if (!(rate >= 0 && rate <= 1)) throw new UserError('--max-violations: expected percent, from 0 to 100');
-  const { host } = args;
-  if (host === '') throw new UserError('--host: expected the name of a host');
-  if (host !== undefined && args.files.length > 1) {
-    throw new UserError('--host: says whose one file is, and there are several: name each after its host');
-  }
-  const misplaced = args.files.find((file) => referenceOf(file) !== null && !existsSync(file));
-  if (misplaced !== undefined) {
-    throw new UserError(`${misplaced} is no file; to compare with that model: --against ${misplaced} FILE`);
-  }
   const progress = new Progress(!args.json);
   try {
     const gate: Gate | null = args.gate === undefined ? null : gateOf(readYaml(args.gate), args.gate);
@@ -94,6 +87,18 @@ export async function run(args: EvaluateOptions): Promise<number> {
     throw error instanceof DataError ? new UserError(error.message) : error;
   } finally {
     progress.end();
+  }
+}
+
+/** @throws UserError where a file is a model, or one host is named for several files */
+function checkFiles({ files, host }: EvaluateOptions): void {
+  if (host === '') throw new UserError('--host: expected the name of a host');
+  if (host !== undefined && files.length > 1) {
+    throw new UserError('--host: says whose one file is, and there are several: name each after its host');
+  }
+  const misplaced = files.find((file) => referenceOf(file) !== null && !existsSync(file));
+  if (misplaced !== undefined) {
+    throw new UserError(`${misplaced} is no file; to compare with that model: --against ${misplaced} FILE`);
   }
 }
 
