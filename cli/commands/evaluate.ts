@@ -43,8 +43,8 @@ export async function run(args: EvaluateOptions): Promise<number> {
       throw new UserError('--no-robustness: the gate has conditions on otherVerdicts, which it leaves out');
     }
     const registry = registryDirectory(args.registry);
-    const model = evaluated(args.model, registry);
-    const against = args.against === undefined ? null : evaluated(args.against, registry);
+    const model = evaluated(args.model, registry, MODEL_FIRST);
+    const against = args.against === undefined ? null : evaluated(args.against, registry, '');
     const schema = dataSchemaOfModels([model.model, ...(against === null ? [] : [against.model])]);
     const { recordings, refused } = await readInputs(
       args.files,
@@ -102,9 +102,8 @@ function checkFiles({ files, host }: EvaluateOptions): void {
   }
 }
 
-/** MODEL comes first: a recording in its place is told so. */
-function evaluated(text: string, registry: string): EvaluatedModel {
-  const { model, bytes, sha256, record, shown } = openModel(text, registry, MODEL_FIRST);
+function evaluated(text: string, registry: string, order: string): EvaluatedModel {
+  const { model, bytes, sha256, record, shown } = openModel(text, registry, order);
   const given = record === null || text === shown ? shown : `${text} (version ${record.version})`;
   return { model, bytes, sha256, shown, given };
 }

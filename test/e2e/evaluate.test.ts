@@ -97,6 +97,7 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
     const packed = at('packed.csv.gz');
     writeFileSync(packed, gzipSync(recordingCsv(smallRecording(true))));
     await says('packed.csv.gz is no model; MODEL comes first, then FILE', packed, model);
+    await says('test.csv is no model\n', model, file, '--against', file);
     await says('web@1 is no file; to compare with that model: --against web@1 FILE', model, 'web@1');
     await says('--host: says whose one file is', model, file, file, '--host', 'web-1');
     await says("can't be opened", model, '/nowhere.csv');
