@@ -26,6 +26,9 @@ export interface Reference {
   readonly versionOrAlias: string;
 }
 
+/** For commands that take both. */
+export const MODEL_FIRST = '; MODEL comes first, then FILE';
+
 /** The parts of `name@something`; null where it can't be one. */
 export function referenceOf(text: string): Reference | null {
   const [name = '', versionOrAlias = '', ...rest] = text.split('@');
@@ -34,11 +37,12 @@ export function referenceOf(text: string): Reference | null {
 
 /**
  * The model that a person named: a file, or `name@version` or `name@alias` of the registry. A file that exists wins.
+ * @param order what to add where it is recorded data
  * @throws UserError, RegistryError
  */
-export function openModel(text: string, registryDirectory: string): OpenedModel {
+export function openModel(text: string, registryDirectory: string, order = ''): OpenedModel {
   const reference = referenceOf(text);
-  if (reference === null || existsSync(text)) return openFile(text);
+  if (reference === null || existsSync(text)) return openFile(text, order);
   const registry = openRegistry(registryDirectory, { create: false });
   try {
     const { name, versionOrAlias } = reference;
@@ -55,22 +59,38 @@ export function namesModel(text: string): boolean {
   if (!existsSync(text)) return referenceOf(text) !== null;
   // Reading from a pipe would take from it.
   if (!statSync(text).isFile()) return false;
+  return headOf(text, MAGIC.length).toString('latin1') === MAGIC;
+}
+
+/** The first bytes of a file; none where it can't be read: whoever reads it says what is wrong with it. */
+function headOf(path: string, bytes: number): Buffer {
   let file: number;
   try {
-    file = openSync(text, 'r');
+    file = openSync(path, 'r');
   } catch {
-    // Whoever reads it says what is wrong with it.
-    return false;
+    return Buffer.alloc(0);
   }
   try {
-    const head = Buffer.alloc(MAGIC.length);
-    return readSync(file, head, 0, head.length, 0) === head.length && head.toString('latin1') === MAGIC;
+    const head = Buffer.alloc(bytes);
+    return head.subarray(0, readSync(file, head, 0, bytes, 0));
   } finally {
     closeSync(file);
   }
 }
 
-function openFile(path: string): OpenedModel {
+const HEAD_BYTES = 4096;
+
+/** A CSV, by its first line, or what is packed with gzip: nothing else that is read here is. */
+function isRecordedData(path: string): boolean {
+  if (!statSync(path).isFile()) return false;
+  const head = headOf(path, HEAD_BYTES);
+  // A damaged model is one all the same.
+  if (head.toString('latin1', 0, MAGIC.length) === MAGIC) return false;
+  if (head[0] === 0x1f && head[1] === 0x8b) return true;
+  return /^[^\n]*timestamp/i.test(head.toString('latin1'));
+}
+
+function openFile(path: string, order: string): OpenedModel {
   const shown = printable(path);
   try {
     const { size } = statSync(path);
@@ -87,6 +107,8 @@ function openFile(path: string): OpenedModel {
       shown,
     };
   } catch (error) {
+    const unfit = error instanceof ArtifactError || error instanceof UserError;
+    if (unfit && isRecordedData(path)) throw new UserError(`${shown} is no model${order}`);
     if (error instanceof ArtifactError) throw unusable(shown, error);
     if (error instanceof UserError) throw error;
     const { code } = error as NodeJS.ErrnoException;

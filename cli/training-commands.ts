@@ -113,6 +113,11 @@ export const TRAINING: readonly Command[] = [
           describe:
             'CSV with a column timestamp and, where known, label (0 or 1); .gz too; -: standard input',
         })
+        .option('host', {
+          type: 'string',
+          describe:
+            "Whose FILE is, where its name doesn't say so: a model of several hosts has thresholds of each",
+        })
         .option('against', {
           type: 'string',
           describe: 'Another model (e.g. web@production), judged by the same rows: is this one better?',

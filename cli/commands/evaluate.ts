@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import type { Model } from '../../core/model.ts';
 import type { DataSchema } from '../../models/data/data-schema.ts';
@@ -7,10 +8,10 @@ import { evaluate } from '../../models/evaluation/evaluation.ts';
 import { applyGate, type Gate, gateOf } from '../../models/evaluation/gate.ts';
 import { Exit, UserError } from '../errors.ts';
 import { checkOutput, OUTPUT, readYaml, writeOutput } from '../files.ts';
-import { openModel } from '../model-reference.ts';
+import { MODEL_FIRST, openModel, referenceOf } from '../model-reference.ts';
 import { Progress } from '../progress.ts';
 import { registryDirectory } from '../registry.ts';
-import { type EvaluationReport, reportDocument } from '../report/document.ts';
+import { type EvaluatedModel, type EvaluationReport, reportDocument } from '../report/document.ts';
 import { evaluationPage } from '../report/text.ts';
 import { readInputs } from '../training/inputs.ts';
 import { useColour } from './status.ts';
@@ -19,6 +20,7 @@ export interface EvaluateOptions {
   readonly model: string;
   readonly registry?: string | undefined;
   readonly files: readonly string[];
+  readonly host?: string | undefined;
   readonly against?: string | undefined;
   readonly gate?: string | undefined;
   readonly html?: string | undefined;
@@ -29,6 +31,8 @@ export interface EvaluateOptions {
 }
 
 export async function run(args: EvaluateOptions): Promise<number> {
+  const { host } = args;
+  checkFiles(args);
   if (!Number.isSafeInteger(args.seed)) throw new UserError('--seed: expected a whole number');
   const rate = args['max-violations'] / 100;
   if (!(rate >= 0 && rate <= 1)) throw new UserError('--max-violations: expected percent, from 0 to 100');
@@ -40,8 +44,8 @@ export async function run(args: EvaluateOptions): Promise<number> {
       throw new UserError('--no-robustness: the gate has conditions on otherVerdicts, which it leaves out');
     }
     const registry = registryDirectory(args.registry);
-    const model = openModel(args.model, registry);
-    const against = args.against === undefined ? null : openModel(args.against, registry);
+    const model = evaluated(args.model, registry, MODEL_FIRST);
+    const against = args.against === undefined ? null : evaluated(args.against, registry, '');
     const schema = dataSchemaOfModels([model.model, ...(against === null ? [] : [against.model])]);
     const { recordings, refused } = await readInputs(
       args.files,
@@ -58,7 +62,8 @@ export async function run(args: EvaluateOptions): Promise<number> {
       {
         model: model.model,
         against: against?.model ?? null,
-        recordings: distinct(recordings),
+        names: { model: model.given, against: against?.given ?? '' },
+        recordings: distinct(host === undefined ? recordings : recordings.map((one) => ({ ...one, host }))),
         seed: args.seed,
         robustness: args.robustness,
         onProgress: (done, total, what) => progress.step(done, total, what),
@@ -84,6 +89,24 @@ export async function run(args: EvaluateOptions): Promise<number> {
   } finally {
     progress.end();
   }
+}
+
+/** @throws UserError where a file is a model, or one host is named for several files */
+function checkFiles({ files, host }: EvaluateOptions): void {
+  if (host === '') throw new UserError('--host: expected the name of a host');
+  if (host !== undefined && files.length > 1) {
+    throw new UserError('--host: says whose one file is, and there are several: name each after its host');
+  }
+  const misplaced = files.find((file) => referenceOf(file) !== null && !existsSync(file));
+  if (misplaced !== undefined) {
+    throw new UserError(`${misplaced} is no file; to compare with that model: --against ${misplaced} FILE`);
+  }
+}
+
+function evaluated(text: string, registry: string, order: string): EvaluatedModel {
+  const { model, bytes, sha256, record, shown } = openModel(text, registry, order);
+  const given = record === null || text === shown ? shown : `${text} (version ${record.version})`;
+  return { model, bytes, sha256, shown, given };
 }
 
 /** What a column must be follows from the unit under which a model knows it. */

@@ -13,7 +13,7 @@ import {
 import { schemaFor } from '../../models/training/assess.ts';
 import { Exit, UserError } from '../errors.ts';
 import { checkOutput, OUTPUT } from '../files.ts';
-import { openModel } from '../model-reference.ts';
+import { MODEL_FIRST, openModel } from '../model-reference.ts';
 import { registryDirectory } from '../registry.ts';
 
 export interface ScoreOptions {
@@ -29,7 +29,7 @@ const PIECE_CHARACTERS = 1 << 16;
 
 /** `timestamp,score,anomaly`, row by row as they come: a file of any size in bounded memory. */
 export async function run(args: ScoreOptions): Promise<number> {
-  const { model } = openModel(args.model, registryDirectory(args.registry));
+  const { model } = openModel(args.model, registryDirectory(args.registry), MODEL_FIRST);
   checkOutput(args.out, OUTPUT.scores, [args.file]);
   const output = new Output(args.out);
   const scorer = new Scorer(model, args.explain, output);

@@ -22,6 +22,7 @@ function bars(
   label: string,
   described: string,
   range: readonly [number, number],
+  title = '',
 ): string {
   const { left, right } = { left: range[0] + NAMES, right: range[1] };
   const top = 28;
@@ -56,7 +57,7 @@ function bars(
             left,
             14,
           )
-        : ''),
+        : `<text class="heading" x="${left}" y="16">${escaped(title)}</text>`),
   );
 }
 
@@ -112,6 +113,7 @@ export function robustness(figures: readonly DisturbedFigures[]): string {
       'rows with another verdict, %',
       'share of rows with another verdict by disturbance',
       [0, WIDTH - 16],
+      'Rows that are flagged only with, or only without the disturbance',
     ) +
       (labelled
         ? bars(
@@ -126,6 +128,7 @@ export function robustness(figures: readonly DisturbedFigures[]): string {
             'change of AUC-PR',
             'change of AUC-PR by disturbance',
             [0, WIDTH - 16],
+            'AUC-PR with the disturbance, less without: to the left, worse',
           )
         : ''),
   );

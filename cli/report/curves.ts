@@ -4,11 +4,13 @@ import { type Ranking, rank } from '../../core/evaluation/ranking.ts';
 import { quantileSorted, sortedFinite } from '../../core/math.ts';
 import type { Seen } from '../../models/training/assess.ts';
 import { brief } from '../table.ts';
-import { axes, figure, legend, MARGINS, px, svg } from './svg.ts';
+import { axes, figure, legend, MARGINS, px, shortened, svg } from './svg.ts';
 
 const WIDTH = 460;
-const HEIGHT = 380;
-const AREA = { left: MARGINS.left, right: WIDTH - MARGINS.right, top: 30, bottom: HEIGHT - MARGINS.bottom };
+const HEIGHT = 396;
+const AREA = { left: MARGINS.left, right: WIDTH - MARGINS.right, top: 46, bottom: HEIGHT - MARGINS.bottom };
+/** Of the other model's name, on a line of its own in the legend. */
+const NAME_CHARACTERS = 42;
 const TENTHS = [0, 0.2, 0.4, 0.6, 0.8, 1];
 
 /** Scores and labels of all files; unlabelled rows are 2. */
@@ -25,8 +27,12 @@ export function pooled(seen: readonly Seen[]): { scores: Float64Array; labels: U
   return { scores, labels };
 }
 
-/** ROC and precision-recall curves; nothing where there are no labels of both kinds. */
-export function curves(seen: readonly Seen[], other: readonly Seen[] | null): string {
+/**
+ * ROC and precision-recall curves; nothing where there are no labels of both kinds.
+ * @param otherName what the other model is called
+ */
+export function curves(seen: readonly Seen[], other: readonly Seen[] | null, otherName: string): string {
+  const called = shortened(otherName, NAME_CHARACTERS);
   const rankingOf = (one: readonly Seen[]): Ranking | null => {
     const { scores, labels } = pooled(one);
     return rank(scores, labels);
@@ -55,7 +61,7 @@ export function curves(seen: readonly Seen[], other: readonly Seen[] | null): st
           [0, 0],
           [1, 1],
         ],
-        [`this, area ${brief(mine.rocAuc)}`, others && `other, ${brief(others.rocAuc)}`],
+        [`this, area ${brief(mine.rocAuc)}`, others && `${called}, ${brief(others.rocAuc)}`],
         false,
       ),
     ) +
@@ -74,7 +80,7 @@ export function curves(seen: readonly Seen[], other: readonly Seen[] | null): st
         ],
         [
           `this, AUC-PR ${brief(mine.averagePrecision)}`,
-          others && `other, ${brief(others.averagePrecision)}`,
+          others && `${called}, ${brief(others.averagePrecision)}`,
         ],
         true,
       ),
@@ -105,8 +111,6 @@ function plot(
     ([a]) => x(a),
     ([, b]) => y(b),
   );
-  const entries: [string, string][] = [['line this', names[0]]];
-  if (names[1] !== null) entries.push(['line other', names[1]]);
   return svg(
     WIDTH,
     HEIGHT,
@@ -119,7 +123,8 @@ function plot(
       `<path class="chance" d="${straight(chance) ?? ''}"/>` +
       (others === null ? '' : draw(others, 'mark line other')) +
       draw(mine, 'mark line this') +
-      legend(entries, AREA.left + 4, 14),
+      legend([['line this', names[0]]], AREA.left + 4, 14) +
+      (names[1] === null ? '' : legend([['line other', names[1]]], AREA.left + 4, 32)),
   );
 }
 

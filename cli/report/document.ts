@@ -7,8 +7,10 @@ export interface EvaluatedModel {
   readonly bytes: Uint8Array;
   /** Hex, of the bytes. */
   readonly sha256: string;
-  /** As a person named it. */
+  /** The file's path, or `name@version`. */
   readonly shown: string;
+  /** As a person named it: `web@production (version 1)`. */
+  readonly given: string;
 }
 
 /** All that the report of an evaluation, in whichever form, is made of. */

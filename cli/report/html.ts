@@ -8,14 +8,20 @@ import type { EvaluationReport } from './document.ts';
 import { page, table } from './page.ts';
 import { drift } from './quantiles.ts';
 import { escaped } from './svg.ts';
-import { ASSESSMENT_ROWS, differenceWords, ROBUSTNESS_HEADS, robustnessCells } from './text.ts';
+import {
+  ASSESSMENT_ROWS,
+  assessmentColumns,
+  differenceWords,
+  ROBUSTNESS_HEADS,
+  robustnessCells,
+} from './text.ts';
 import { timelines } from './timeline.ts';
 
 /** One self-contained page; the same report gives the same bytes. */
 export function renderHtml(report: EvaluationReport): string {
   const { model, against, evaluation } = report;
   const { provenance, detector, schema } = model.model;
-  const title = `Evaluation of ${model.shown}`;
+  const title = `Evaluation of ${model.given}`;
   const span = (fromMs: number, toMs: number): string =>
     `${new Date(fromMs).toISOString().slice(0, 16)} to ${new Date(toMs).toISOString().slice(0, 16)}`;
   const trained = `${provenance.rows} rows, ${span(provenance.trainedFromMs, provenance.trainedToMs)}`;
@@ -36,7 +42,7 @@ ${evaluation.notes.map((note) => `<p class="note">Note: ${escaped(note)}</p>`).j
 <main>
 ${differenceTable(report)}
 <h2>What it finds</h2>
-<div class="pair">${curves(evaluation.seen, evaluation.otherSeen)}</div>
+<div class="pair">${curves(evaluation.seen, evaluation.otherSeen, against?.given ?? '')}</div>
 ${timelines(evaluation.seen)}
 ${histogram(evaluation.seen)}
 ${contributions(
@@ -51,20 +57,21 @@ ${drift(evaluation.drift)}
 ${figuresTable(report)}
 ${latencyTable(report)}
 </main>
-<footer><p class="sub">${escaped(`edgewood, seed ${report.seed}${against === null ? '' : `; compared with ${against.shown}, sha256 ${against.sha256.slice(0, 16)}`}. Definitions: docs/EVALUATION.md.`)}</p></footer>`,
+<footer><p class="sub">${escaped(`edgewood, seed ${report.seed}${against === null ? '' : `; compared with ${against.given}, sha256 ${against.sha256.slice(0, 16)}`}. Definitions: docs/EVALUATION.md.`)}</p></footer>`,
   );
 }
 
 function verdicts({ against, evaluation, gate }: EvaluationReport): string {
   const out: string[] = [];
   if (against !== null && evaluation.comparison !== null) {
-    const { outcome, verdict, level } = evaluation.comparison;
+    const { outcome, verdict, level, caveat } = evaluation.comparison;
     const kind =
       outcome === 'better' ? 'good' : outcome === 'worse' ? 'bad' : /some/.test(outcome) ? 'mixed' : 'same';
     const words = verdict.charAt(0).toUpperCase() + verdict.slice(1);
     const than = outcome === 'better' || outcome === 'worse' ? 'than' : 'against';
+    const but = caveat === null ? '' : `, <b>but ${escaped(caveat)}</b>`;
     out.push(
-      `<div class="verdict ${kind}" id="verdict"><b>${escaped(words)}</b> ${than} ${escaped(against.shown)} (paired ${level * 100} % intervals on the same rows).</div>`,
+      `<div class="verdict ${caveat === null ? kind : 'mixed'}" id="verdict"><b>${escaped(words)}</b> ${than} ${escaped(against.given)}${but} (paired ${level * 100} % intervals on the same rows).</div>`,
     );
   }
   if (gate !== null) {
@@ -84,7 +91,7 @@ function verdicts({ against, evaluation, gate }: EvaluationReport): string {
   return out.join('\n');
 }
 
-function cards({ model, evaluation }: EvaluationReport): string {
+function cards({ model, against: other, evaluation }: EvaluationReport): string {
   const { metrics, latency, comparison } = evaluation;
   const of = (measure: ComparedMeasure): Difference | undefined =>
     comparison?.differences.find((one) => one.measure === measure);
@@ -102,7 +109,7 @@ function cards({ model, evaluation }: EvaluationReport): string {
           ['false alarms a day', brief(metrics.falseAlarmsPerDay), 'falseAlarmsPerDay'],
         ];
   const rest: typeof headline = [
-    ['score, 99th percentile', `${brief(latency.score.p99Us)} µs`, null],
+    ['latency, p99', `${brief(latency.score.p99Us)} µs`, null],
     ['model', `${brief(model.bytes.byteLength / 1000)} kB`, null],
   ];
   const card = ([name, value, measure]: (typeof headline)[number]): string => {
@@ -112,7 +119,7 @@ function cards({ model, evaluation }: EvaluationReport): string {
     const against =
       difference === undefined
         ? ''
-        : `<small>other ${escaped(brief(difference.other))}</small><small class="${kind}">${escaped(differenceWords(difference))}</small>`;
+        : `<small>${escaped(`${other?.given}: ${brief(difference.other)}`)}</small><small class="${kind}">${escaped(differenceWords(difference))}</small>`;
     return `<div class="card"><span>${escaped(name)}</span><b>${escaped(value)}</b>${against}</div>`;
   };
   return `<div class="cards">${[...headline, ...rest].map(card).join('')}</div>`;
@@ -123,11 +130,11 @@ function recallOf({ injected }: Assessment, kind: 'spike' | 'levelShift'): strin
   return figures === undefined || figures.faults === 0 ? '–' : `${figures.caught} of ${figures.faults}`;
 }
 
-function differenceTable({ evaluation: { comparison } }: EvaluationReport): string {
-  if (comparison === null) return '';
+function differenceTable({ against, evaluation: { comparison } }: EvaluationReport): string {
+  if (comparison === null || against === null) return '';
   const { differences, level, draws } = comparison;
-  return `<h2>Against the other model</h2>${table(
-    ['measure', 'this', 'other', 'difference', `${level * 100} % from`, 'to', ''],
+  return `<h2>${escaped(`Against ${against.given}`)}</h2>${table(
+    ['measure', 'this', against.given, 'difference', `${level * 100} % from`, 'to', ''],
     differences.map((one) => [
       MEASURE_WORDS[one.measure],
       ...[one.value, one.other, one.difference, one.low, one.high].map(brief),
@@ -136,11 +143,8 @@ function differenceTable({ evaluation: { comparison } }: EvaluationReport): stri
   )}<p class="note">Intervals: ${draws} draws of blocks of up to a day, the same for both models.</p>`;
 }
 
-function figuresTable({ against, evaluation }: EvaluationReport): string {
-  const { metrics, files, otherMetrics } = evaluation;
-  const columns: (readonly [string, Assessment])[] = [['all files', metrics]];
-  if (files.length > 1) columns.push(...files.map((file) => [file.host, file.metrics] as const));
-  if (against !== null && otherMetrics !== null) columns.push([`other: ${against.shown}`, otherMetrics]);
+function figuresTable(report: EvaluationReport): string {
+  const columns = assessmentColumns(report);
   return table(
     ['', ...columns.map(([name]) => name)],
     ASSESSMENT_ROWS.map(([name, of]) => [name, ...columns.map(([, figures]) => of(figures))]),

@@ -21,7 +21,7 @@ p{margin:6px 0}.sub,.note{color:var(--soft);overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:10px;margin:14px 0}
 .card{background:var(--card);padding:10px 12px;border:1px solid var(--rule);border-radius:6px}
 .card span{display:block;color:var(--soft);font-size:13px}.card b{font-size:22px;font-variant-numeric:tabular-nums}
-.card small{display:block;color:var(--soft);font-size:12px}.card .better{color:var(--good)}.card .worse{color:var(--bad)}
+.card small{display:block;overflow-wrap:anywhere;color:var(--soft);font-size:12px}.card .better{color:var(--good)}.card .worse{color:var(--bad)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}
 td,th{padding:3px 12px 3px 0;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 td:first-child,th:first-child{text-align:left}th{color:var(--soft);font-weight:600}

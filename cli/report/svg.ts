@@ -11,6 +11,12 @@ export function escaped(text: string): string {
   );
 }
 
+/** A name in the room that there is: the end of a path says most. */
+export function shortened(text: string, most: number): string {
+  const shown = [...printable(text)];
+  return shown.length <= most ? shown.join('') : `…${shown.slice(1 - most).join('')}`;
+}
+
 /** A coordinate: a tenth of a pixel is enough. */
 export const px = (x: number): string => String(Math.round(x * 10) / 10);
 

@@ -14,7 +14,7 @@ export function evaluationPage(report: EvaluationReport, colour: boolean): strin
   const { provenance, detector } = model.model;
   const heading = (text: string): string => paint('1', text, colour);
   const lines = [
-    `${heading(printable(model.shown))}: ${printable(provenance.name)}, ${detector}, ${model.bytes.byteLength} bytes, sha256 ${model.sha256.slice(0, 12)}`,
+    `${heading(printable(model.given))}: ${printable(provenance.name)}, ${detector}, ${model.bytes.byteLength} bytes, sha256 ${model.sha256.slice(0, 12)}`,
   ];
   if (gate !== null) {
     lines.push(paint(gate.passed ? '32' : '31', gate.passed ? '✓ gate passed' : '✗ gate failed', colour));
@@ -24,19 +24,21 @@ export function evaluationPage(report: EvaluationReport, colour: boolean): strin
     }
   }
   if (against !== null && evaluation.comparison !== null) {
+    const { outcome, verdict, caveat } = evaluation.comparison;
+    const but = caveat === null ? '' : `, ${paint('33', printable(`but ${caveat}`), colour)}`;
     lines.push(
-      `against ${printable(against.shown)}: ${paint(outcomeColour(evaluation.comparison.outcome), evaluation.comparison.verdict, colour)}`,
+      `against ${printable(against.given)}: ${paint(outcomeColour(outcome), verdict, colour)}${but}`,
     );
   }
   lines.push(...evaluation.notes.map((note) => `${paint('33', 'note', colour)} ${printable(note)}`));
   lines.push('', heading('test'), ...metricsTable(report));
-  if (evaluation.comparison !== null) {
+  if (against !== null && evaluation.comparison !== null) {
     const { differences, level } = evaluation.comparison;
     lines.push(
       '',
       heading(`difference, ${level * 100} % interval`),
       ...aligned([
-        ['measure', 'this', 'other', 'difference', 'from', 'to', ''],
+        ['measure', 'this', printable(against.given), 'difference', 'from', 'to', ''],
         ...differences.map((one) => [
           MEASURE_WORDS[one.measure],
           ...[one.value, one.other, one.difference, one.low, one.high].map(brief),
@@ -98,7 +100,7 @@ export const ASSESSMENT_ROWS: readonly (readonly [string, (a: Assessment) => str
   ['precision by row', (a) => brief(a.precision)],
   ['recall by row', (a) => brief(a.recall)],
   ['F1 by row', (a) => brief(a.f1)],
-  ['labelled segments', (a) => (a.events === null ? '–' : `${a.events.found} of ${a.events.segments}`)],
+  ['labelled segments found', (a) => (a.events === null ? '–' : `${a.events.found} of ${a.events.segments}`)],
   ['event recall', (a) => brief(a.events?.recall ?? null)],
   ['event precision', (a) => brief(a.events?.precision ?? null)],
   ['event F1', (a) => brief(a.events?.f1 ?? null)],
@@ -123,13 +125,22 @@ export const ASSESSMENT_ROWS: readonly (readonly [string, (a: Assessment) => str
   ),
 ];
 
-function metricsTable({ against, evaluation }: EvaluationReport): string[] {
+/** All files together, each of several, and the other model. */
+export function assessmentColumns({ against, evaluation }: EvaluationReport): [string, Assessment][] {
   const { metrics, files, otherMetrics } = evaluation;
-  const columns: (readonly [string, Assessment])[] = [['all', metrics]];
-  if (files.length > 1) columns.push(...files.map((file) => [printable(file.host), file.metrics] as const));
-  if (against !== null && otherMetrics !== null) columns.push([printable(against.shown), otherMetrics]);
+  const [only] = files;
+  const columns: [string, Assessment][] =
+    files.length === 1 && only !== undefined
+      ? [[only.host, metrics]]
+      : [['all files', metrics], ...files.map((file): [string, Assessment] => [file.host, file.metrics])];
+  if (against !== null && otherMetrics !== null) columns.push([against.given, otherMetrics]);
+  return columns;
+}
+
+function metricsTable(report: EvaluationReport): string[] {
+  const columns = assessmentColumns(report);
   return aligned([
-    ['', ...columns.map(([name]) => name)],
+    ['', ...columns.map(([name]) => printable(name))],
     ...ASSESSMENT_ROWS.map(([name, of]) => [name, ...columns.map(([, figures]) => of(figures))]),
   ]);
 }

@@ -14,8 +14,19 @@ const GAP = 34;
 const TOP = 32;
 /** More files than this are not drawn: the page has to stay readable. */
 export const TIMELINES_MAX = 8;
-/** Triggers are far over their thresholds at times, and 0 at others. */
+/** Triggers are far over their thresholds at times, and 0 at others: what is drawn at most. */
 const LEVEL_RANGE = [0.01, 1000] as const;
+const LEVEL_TICKS = [0.01, 0.1, 1, 10, 100, 1000] as const;
+
+/** From the decade below the data to just above it, the threshold of 1 within. */
+function levelRange(levels: Float64Array): readonly [number, number] {
+  const [lowest, highest] = LEVEL_RANGE;
+  const sorted = sortedFinite(levels);
+  const top = 1.25 * (sorted.at(-1) ?? 0);
+  const bottom = sorted[0] ?? 0;
+  const least = LEVEL_TICKS.findLast((tick) => tick <= bottom && tick <= 0.1) ?? lowest;
+  return [least, Math.min(highest, Math.max(2, top))];
+}
 
 /** Score and alarm level over time, labelled segments shaded, alarms marked. */
 export function timelines(seen: readonly Seen[]): string {
@@ -24,6 +35,8 @@ export function timelines(seen: readonly Seen[]): string {
     ? `${drawn}<p class="note">${seen.length - TIMELINES_MAX} further files are not drawn.</p>`
     : drawn;
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function timeline({ part, observed, labels }: Seen, index: number): string {
   const { timesMs, intervalMs, host } = part.recording;
@@ -56,12 +69,12 @@ function timeline({ part, observed, labels }: Seen, index: number): string {
     [sorted[0] ?? 0, Math.max(sorted.at(-1) ?? 1, (sorted[0] ?? 0) + 1e-9)],
     [scoreArea.bottom, scoreArea.top],
   ).nice(4);
-  const [least, most] = LEVEL_RANGE;
+  const [least, most] = levelRange(observed.levels);
   const level = scaleLog([least, most], [levelArea.bottom, levelArea.top]).clamp(true);
   const yScore: Axis = { scale: y, ticks: y.ticks(4), format: brief, label: 'score' };
   const yLevel: Axis = {
     scale: level,
-    ticks: [0.01, 0.1, 1, 10, 100, 1000],
+    ticks: LEVEL_TICKS.filter((tick) => tick >= least && tick <= most),
     format: brief,
     label: 'level / threshold',
   };
@@ -79,7 +92,7 @@ function timeline({ part, observed, labels }: Seen, index: number): string {
   return figure(
     `plot-time-${index}`,
     `${host}: score over time`,
-    `Above: the score (median ${brief(sorted.length === 0 ? null : quantileSorted(sorted, 0.5))}). Below: the strongest trigger or rule over its threshold; an alarm above 1. Triangles: ${alarms.length} alarms${trueOnes}.${segments.length > 0 ? ` Shaded: ${segments.length} labelled segments.` : ''}`,
+    `Above: the score (median ${brief(sorted.length === 0 ? null : quantileSorted(sorted, 0.5))}). Below: the strongest trigger or rule over its threshold, which is 1. Triangles: ${counted(alarms.length, 'alarm')}${trueOnes}; each raises the guard on the thresholds for a while, so that not all above 1 is an alarm.${segments.length > 0 ? ` Shaded: ${counted(segments.length, 'labelled segment')}.` : ''}`,
     svg(WIDTH, levelArea.bottom + MARGINS.bottom, `score of ${host} over time`, inner),
   );
 }

@@ -1,7 +1,6 @@
 import { FAULT_KINDS, type FaultKind } from '../../core/evaluation/faults.ts';
 import type { Model } from '../../core/model.ts';
 import type { Recording } from '../data/recording.ts';
-import { DataError } from '../data/table.ts';
 import {
   type Assessment,
   assess,
@@ -11,6 +10,7 @@ import {
   see,
 } from '../training/assess.ts';
 import { scalerOf } from '../training/parts.ts';
+import { alikeRows } from './alike.ts';
 import { type Comparison, compareModels } from './comparison.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import {
@@ -22,11 +22,11 @@ import {
 } from './portrait.ts';
 import { type DisturbedFigures, measureRobustness } from './robustness.ts';
 
-const LEAST_ROWS = 100;
-
 export interface EvaluationRequest {
   readonly model: Model;
   readonly against: Model | null;
+  /** What messages call the two. */
+  readonly names?: { readonly model: string; readonly against: string };
   readonly recordings: readonly Recording[];
   readonly seed: number;
   readonly robustness: boolean;
@@ -41,13 +41,18 @@ export interface FileAssessment {
   readonly metrics: Assessment;
 }
 
+export interface CaveatedComparison extends Comparison {
+  /** Why the verdict is not to be believed: `web@2 learned from these rows`; null where nothing is known. */
+  readonly caveat: string | null;
+}
+
 export interface Evaluation {
   /** All files together. */
   readonly metrics: Assessment;
   readonly files: readonly FileAssessment[];
   readonly robustness: readonly DisturbedFigures[];
   readonly latency: Latency;
-  readonly comparison: Comparison | null;
+  readonly comparison: CaveatedComparison | null;
   readonly otherMetrics: Assessment | null;
   readonly contributions: readonly MeanContributions[];
   readonly drift: readonly DriftFigures[];
@@ -65,7 +70,11 @@ export interface Evaluation {
  */
 export function evaluate(request: EvaluationRequest, nowUs: () => number): Evaluation {
   const { model, against, seed } = request;
-  const { recordings, notes } = alike(request);
+  const names = request.names ?? { model: 'the model', against: 'the other model' };
+  const { recordings, notes, caveat } = alikeRows(
+    [{ name: names.model, model }, ...(against === null ? [] : [{ name: names.against, model: against }])],
+    request.recordings,
+  );
   const deviations = scalerOf(normalColumns(recordings)).map(({ std }) => std);
   const figuresOf = (judging: Model, looked: readonly Seen[], faults: JudgedFaults): Assessment => ({
     ...assess(judging, looked, deviations, { seed, faults: [], vus: true }),
@@ -92,7 +101,7 @@ export function evaluate(request: EvaluationRequest, nowUs: () => number): Evalu
   });
   step(20, 'contributions');
   const contributions = meanContributions(model, seen);
-  let comparison: Comparison | null = null;
+  let comparison: CaveatedComparison | null = null;
   let otherMetrics: Assessment | null = null;
   let otherSeen: Seen[] | null = null;
   if (against !== null) {
@@ -100,7 +109,11 @@ export function evaluate(request: EvaluationRequest, nowUs: () => number): Evalu
     otherSeen = lookAt(against);
     otherMetrics = figuresOf(against, otherSeen, faultsOf(against, otherSeen, deviations, seed));
     step(35, 'intervals');
-    comparison = compareModels({ model, seen }, { model: against, seen: otherSeen }, deviations, seed);
+    const sides = [
+      { model, seen },
+      { model: against, seen: otherSeen },
+    ] as const;
+    comparison = { ...compareModels(...sides, deviations, seed), caveat };
     notes.push(...comparison.notes);
   }
   step(40, 'latency');
@@ -151,49 +164,6 @@ function injectedFigures(judged: JudgedFaults, seen: readonly Seen[]): Assessmen
       return [kind, { faults: own.length, caught, recall: own.length === 0 ? 0 : caught / own.length }];
     }),
   );
-}
-
-/** All recordings with the same columns, in the same order: those that either model knows. */
-function alike({ model, against, recordings }: EvaluationRequest): {
-  recordings: Recording[];
-  notes: string[];
-} {
-  const notes: string[] = [];
-  const wanted = [...new Set([model, against].flatMap((one) => one?.schema.map(({ name }) => name) ?? []))];
-  const { intervalMs: learned, trainedFromMs, trainedToMs } = model.provenance;
-  const out = recordings.map((recording) => {
-    const { host, names, timesMs, columns, intervalMs } = recording;
-    if (timesMs.length < LEAST_ROWS) {
-      throw new DataError(
-        `${host}: ${timesMs.length} rows, at least ${LEAST_ROWS} are needed to judge a model.`,
-      );
-    }
-    const missing = model.schema.filter(({ name }) => !names.includes(name)).map(({ name }) => name);
-    if (missing.length === model.schema.length) {
-      throw new DataError(`${host} has none of the model's metrics (${missing.join(', ')}).`);
-    }
-    if (missing.length > 0) notes.push(`${host} lacks ${missing.join(', ')}: judged as missing`);
-    if (Math.abs(intervalMs - learned) > 0.1 * learned) {
-      notes.push(
-        `${host} was recorded every ${intervalMs} ms, the model learned from rows every ${learned} ms: its windows and thresholds are for other times`,
-      );
-    }
-    if ((timesMs[0] as number) <= trainedToMs && (timesMs.at(-1) as number) >= trainedFromMs) {
-      notes.push(
-        `${host} overlaps the time that the model learned from: figures are too good where it is the same data`,
-      );
-    }
-    const absent = new Float64Array(timesMs.length).fill(Number.NaN);
-    return {
-      ...recording,
-      names: wanted,
-      columns: wanted.map((name) => columns[names.indexOf(name)] ?? absent),
-    };
-  });
-  const read = out.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
-  const used = out.reduce((sum, { timesMs }) => sum + timesMs.length, 0);
-  if (used < read) notes.push(`of ${read} rows ${used} were judged, in whole stretches over all of the time`);
-  return { recordings: out, notes };
 }
 
 /** What is labelled as anomalous says nothing about a metric's usual deviation. */

@@ -47,6 +47,29 @@ export const GATED_FIGURES = Object.keys(FIGURES) as GatedFigure[];
 const known = (figures: { faults: number; recall: number } | undefined): number | null =>
   figures === undefined || figures.faults === 0 ? null : figures.recall;
 
+/** What lies between 0 and 1; all other figures are 0 or more. */
+const SHARES: ReadonlySet<string> = new Set<GatedFigure | ComparedMeasure>([
+  'averagePrecision',
+  'rocAuc',
+  'vusPr',
+  'precision',
+  'recall',
+  'f1',
+  'eventRecall',
+  'eventPrecision',
+  'eventF1',
+  'flaggedShare',
+  'spikeRecall',
+  'levelShiftRecall',
+  'injectedRecall',
+]);
+
+/** What a figure, or the difference of two of them, can be. */
+function rangeOf(section: (typeof SECTIONS)[number], key: string): readonly [number, number] {
+  const most = section === 'otherVerdicts' || SHARES.has(key) ? 1 : Number.POSITIVE_INFINITY;
+  return [section === 'against' ? -most : 0, most];
+}
+
 const MEASURES = Object.keys(MEASURE_WORDS) as ComparedMeasure[];
 
 /** Conditions that a model must meet. */
@@ -88,6 +111,12 @@ export function gateOf(document: unknown, path: string): Gate {
         if (typeof value !== 'number' || !Number.isFinite(value)) {
           throw new DataError(
             `${path}: ${name}.${key}: expected a number, found ${JSON.stringify(value) ?? 'nothing'}.`,
+          );
+        }
+        const [low, high] = rangeOf(name, found);
+        if (value < low || value > high) {
+          throw new DataError(
+            `${path}: ${name}.${key}: ${value} can't be reached, expected ${high === 1 ? `${low} to 1` : '0 or more'}.`,
           );
         }
         return [found, value];

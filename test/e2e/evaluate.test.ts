@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeModel } from '../../models/artifact.ts';
 import { smallModel, smallRecording } from '../support/evaluated.ts';
@@ -46,8 +47,25 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
     expect(out).not.toContain('NaN');
   });
 
+  test('--host says whose the file is: its thresholds', async () => {
+    const several = at('several.edgewood');
+    const one = smallModel('metric-forests');
+    const hosts = ['web-1', 'web-2'].map((host) => ({ host, rows: 1500, thresholds: one.thresholds }));
+    writeFileSync(several, encodeModel({ ...one, hosts }));
+    const notes = async (...more: string[]): Promise<unknown> => {
+      const { out } = await run(several, file, '--json', '--no-robustness', ...more);
+      const { notes: found, files } = JSON.parse(out) as { notes: string[]; files: { host: string }[] };
+      return [files.map(({ host }) => host), found];
+    };
+    expect(await notes()).toEqual([
+      ['test'],
+      [`test is not among the hosts of ${several} (web-1, web-2): common thresholds`],
+    ]);
+    expect(await notes('--host', 'web-1')).toEqual([['web-1'], []]);
+  });
+
   test('tables, a page, and a gate that is not met', async () => {
-    writeFileSync(gate, 'minimum: { eventF1: 1.1 }\nagainst: { averagePrecision: -1 }\n');
+    writeFileSync(gate, 'minimum: { precision: 1 }\nagainst: { averagePrecision: -1 }\n');
     const html = at('report.html');
     const { code, out, err } = await run(
       model,
@@ -61,7 +79,7 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
       '--no-robustness',
     );
     expect([code, err]).toEqual([1, `edgewood: report written to ${html}\n`]);
-    expect(out).toMatch(/✗ gate failed\n {2}minimum\.eventF1: [\d.]+, at least 1\.1\n/);
+    expect(out).toMatch(/✗ gate failed\n {2}minimum\.precision: [\d.]+, at least 1\n/);
     expect(out).toMatch(/^ {2}AUC-PR +0\.\d+ +0\.\d+$/m);
     expect(readFileSync(html, 'utf8')).toContain('<b>Gate failed</b>: 1 of 2 conditions not met');
   });
@@ -75,7 +93,13 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
     };
     await says('gate.yaml: minimum: unknown "aucPr"', model, file, '--gate', gate);
     await says('bad.csv is not fit to judge a model by: ', model, bad);
-    await says('test.csv is no model that can be used', file, file);
+    await says('test.csv is no model; MODEL comes first, then FILE', file, model);
+    const packed = at('packed.csv.gz');
+    writeFileSync(packed, gzipSync(recordingCsv(smallRecording(true))));
+    await says('packed.csv.gz is no model; MODEL comes first, then FILE', packed, model);
+    await says('test.csv is no model\n', model, file, '--against', file);
+    await says('web@1 is no file; to compare with that model: --against web@1 FILE', model, 'web@1');
+    await says('--host: says whose one file is', model, file, file, '--host', 'web-1');
     await says("can't be opened", model, '/nowhere.csv');
     await says(
       "/nowhere/r.html: can't be written (ENOENT)",

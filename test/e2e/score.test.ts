@@ -62,7 +62,7 @@ describe.skipIf(!hasExecutable)('edgewood score', () => {
     });
     expect(await run('score', recording, recording)).toMatchObject({
       code: 2,
-      err: expect.stringContaining('is no model that can be used'),
+      err: expect.stringContaining('is no model; MODEL comes first, then FILE'),
     });
     expect(await run('score', '/nowhere', recording)).toMatchObject({
       code: 2,

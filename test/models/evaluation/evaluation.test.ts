@@ -112,12 +112,16 @@ describe.each(['metric-forests', 'isolation-forest'] as const)('evaluate %s', (d
       'injectedRecall',
     ]);
     const html = renderHtml(report(unlabelled));
+    expect(html).toMatch(/<th>web-1<\/th>/);
+    expect(html).not.toContain('all files');
+    expect(html).not.toMatch(/ 1 alarms|\b1 labelled segments/);
     expect(html).not.toContain('plot-roc');
     expect(html).not.toContain('NaN');
   });
 
   const report = (of: Evaluation) => {
-    const evaluated = { model, bytes: new Uint8Array(5), sha256: 'ab'.repeat(32), shown: HOSTILE };
+    const sha256 = 'ab'.repeat(32);
+    const evaluated = { model, bytes: new Uint8Array(5), sha256, shown: HOSTILE, given: HOSTILE };
     return { model: evaluated, against: evaluated, evaluation: of, gate: null, seed: 1 };
   };
 
@@ -133,12 +137,48 @@ describe.each(['metric-forests', 'isolation-forest'] as const)('evaluate %s', (d
     expect(JSON.stringify(reportDocument(report(evaluation)))).not.toContain('NaN');
   });
 
+  test('the other model is called by its name, and the caveat is in the headline', () => {
+    const evaluated = { model, bytes: new Uint8Array(5), sha256: 'ab'.repeat(32), shown: 'web@2' };
+    const against = { ...evaluated, shown: 'web@1', given: 'web@production (version 1)' };
+    const { comparison } = evaluation;
+    if (comparison === null) throw new Error('no comparison');
+    const caveated = {
+      ...evaluation,
+      comparison: { ...comparison, caveat: 'web@1 learned from these rows' },
+    };
+    const whole = {
+      model: { ...evaluated, given: 'web@2' },
+      against,
+      evaluation: caveated,
+      gate: null,
+      seed: 1,
+    };
+    const page = evaluationPage(whole, false);
+    expect(page).toContain(
+      'against web@production (version 1): better in event F1, but web@1 learned from these rows\n',
+    );
+    expect(page).toMatch(/^ {2}measure +this +web@production \(version 1\) +difference/m);
+    expect(page).toContain('labelled segments found');
+    const html = renderHtml(whole);
+    expect(html).toContain(
+      '<b>Better in event F1</b> than web@production (version 1), <b>but web@1 learned from these rows</b>',
+    );
+    expect(html).toContain('<th>web@production (version 1)</th>');
+    expect(html).toMatch(/<text class="legend"[^>]*>web@production \(version 1\), 0/);
+    expect(html).toContain('<span>latency, p99</span>');
+    expect(html).not.toMatch(/>other[<:,]/);
+    expect(html.match(/class="heading"[^>]*>(Rows that are flagged only|AUC-PR with)/g)).toHaveLength(2);
+    expect(html).toContain('each raises the guard');
+    // Beyond the data, an axis is empty.
+    expect(html).not.toContain('>1000</text>');
+  });
+
   test('rows that the model can not judge are refused by name', () => {
     const few = smallRecording(true, 'tiny', 50);
     const foreign = { ...smallRecording(true, 'queue'), names: ['a', 'b', 'c', 'd'] };
     const of = (recording: typeof few) => () =>
       evaluate({ model, against: null, recordings: [recording], seed: 1, robustness: false }, clock());
     expect(of(few)).toThrow('tiny: 50 rows, at least 100');
-    expect(of(foreign)).toThrow("queue has none of the model's metrics (cpu, memory, network, swap)");
+    expect(of(foreign)).toThrow('queue has none of the metrics of the model (cpu, memory, network, swap)');
   });
 });

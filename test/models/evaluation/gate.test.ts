@@ -46,6 +46,30 @@ const comparison = (low: number, high: number, higherIsBetter: boolean): Compari
 });
 
 describe('gate', () => {
+  test.each([
+    [
+      { minimum: { averagePrecision: 40 } },
+      "g: minimum.averagePrecision: 40 can't be reached, expected 0 to 1.",
+    ],
+    [{ maximum: { flaggedShare: -0.1 } }, "g: maximum.flaggedShare: -0.1 can't be reached, expected 0 to 1."],
+    [{ maximum: { alarmsPerDay: -1 } }, "g: maximum.alarmsPerDay: -1 can't be reached, expected 0 or more."],
+    [{ against: { eventF1: -2 } }, "g: against.eventF1: -2 can't be reached, expected -1 to 1."],
+    [{ otherVerdicts: { noise: 5 } }, "g: otherVerdicts.noise: 5 can't be reached, expected 0 to 1."],
+  ])('%j is beyond what can be', (document, message) => {
+    expect(() => gateOf(document, 'g')).toThrow(message);
+  });
+
+  test('bounds at the ends of what can be, and of what has no end', () => {
+    const gate = gateOf(
+      { minimum: { recall: 1 }, maximum: { alarmsPerDay: 40 }, against: { rocAuc: -1, alarmsPerDay: -3 } },
+      'g',
+    );
+    expect([...gate.against]).toEqual([
+      ['rocAuc', -1],
+      ['alarmsPerDay', -3],
+    ]);
+  });
+
   test('a bound is met where it is reached', () => {
     const gate = gateOf(
       { minimum: { averagePrecision: 0.4 }, maximum: { modelBytes: 5000, latencyP99Us: 3 } },
