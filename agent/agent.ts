@@ -2,14 +2,24 @@ import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
-import { calibratedFor } from '../core/model.ts';
+import { calibratedFor, type Model } from '../core/model.ts';
+import type { DriftTelemetry } from '../core/protocol/drift.ts';
 import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
+import { Background, type Outcome } from './background.ts';
 import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
+import {
+  type Adoption,
+  type DriftDocument,
+  DriftWatch,
+  driftTelemetry,
+  type NamedDecision,
+} from './drift.ts';
+import { driftEvent, driftStates } from './drift-events.ts';
 import {
   type AgentFacts,
   identityChangedEvent,
@@ -20,7 +30,6 @@ import {
   storeReplacedEvent,
 } from './events.ts';
 import type { Figures } from './figures.ts';
-import { type FitOutcome, Fitting } from './fitting.ts';
 import type { Identity } from './identity.ts';
 import { fitFromStore, LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
@@ -41,6 +50,7 @@ const WARM_ROWS = 320;
 const SAVE_MS = 60_000;
 const MAINTAIN_MS = 60_000;
 const TELEMETRY_MS = 10_000;
+const DRIFT_TELEMETRY_MS = 5 * 60_000;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
 /** What was running is found out meanwhile; an alert waits no longer. */
@@ -80,7 +90,8 @@ export class Agent {
   readonly #deps: AgentDependencies;
   #config: AgentConfig;
   readonly #schedule: LearningSchedule;
-  readonly #fitting: Fitting;
+  readonly #fitting: Background<Model | null>;
+  readonly #drift: DriftWatch;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
@@ -92,6 +103,7 @@ export class Agent {
   #lastSavedMs = 0;
   #lastMaintainedMs = 0;
   #lastTelemetryMs = 0;
+  #lastDriftMs = 0;
   #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
   #stopped = false;
@@ -106,10 +118,22 @@ export class Agent {
       deps.config.maintenance,
       parse<Snooze>(deps.store.getState('snooze')),
     );
-    this.#fitting = new Fitting({
+    const background = {
       monotonicMs: () => deps.clock.monotonicMs(),
       setImmediate: deps.setImmediate,
-    });
+      atOnce: deps.source.kind === 'replay',
+    };
+    this.#fitting = new Background(background);
+    this.#drift = new DriftWatch(
+      {
+        ...background,
+        store: deps.store,
+        schema: deps.source.schema,
+        log: deps.log,
+        decided: (decision) => this.#onDrift(decision),
+      },
+      parse<DriftDocument>(deps.store.getState('drift')),
+    );
     this.#commits = new Commits({
       store: deps.store,
       clock: deps.clock,
@@ -137,7 +161,7 @@ export class Agent {
     const loaded = slots.load((slot, fault) => log('error', 'model.unusable', { slot, fault }));
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
-      this.#adopt(loaded, (watcher) => {
+      this.#adopt(loaded, 'restart', (watcher) => {
         try {
           if (state !== null) watcher.restore(state, loaded.sha256);
         } catch (error) {
@@ -185,6 +209,7 @@ export class Agent {
     }
     this.#lastScore = score;
     this.#keep(sample, score, standing, gap);
+    if (watcher !== null) this.#follow(sample.timeMs, watcher, score, standing);
     this.#housekeeping(sample.timeMs, score);
   }
 
@@ -215,6 +240,20 @@ export class Agent {
       }
     } catch (error) {
       this.#degrade(error);
+    }
+  }
+
+  #follow(timeMs: number, watcher: Watcher, score: number, standing: boolean): void {
+    const leftOut = standing || this.#maintenance.excluded;
+    this.#drift.sample(timeMs, watcher.values, score, leftOut);
+  }
+
+  #onDrift(decision: NamedDecision): void {
+    for (const state of driftStates(decision)) {
+      const { event, about } = driftEvent(this.#facts, state, decision);
+      this.#commits.commit(event);
+      const { severity, kinds, sentence } = about;
+      this.#deps.log(state === 'ended' ? 'info' : 'warning', `drift.${state}`, { severity, kinds, sentence });
     }
   }
 
@@ -316,7 +355,7 @@ export class Agent {
       replayed: source.kind === 'replay',
       warmingUp: false,
       maintenance: this.#maintenance.active.length > 0,
-      driftSeverity: null,
+      driftSeverity: this.#drift.severity,
       processes: null,
     };
   }
@@ -326,6 +365,8 @@ export class Agent {
     if (this.#watcher !== null && this.#loaded !== null) {
       documents['watcher'] = JSON.stringify(this.#watcher.state(this.#loaded.sha256));
     }
+    const { document } = this.#drift;
+    if (document !== null) documents['drift'] = JSON.stringify(document);
     return documents;
   }
 
@@ -352,25 +393,22 @@ export class Agent {
       toolVersion: version,
       seed: 1,
     });
-    // A replay at full pace has no time between its samples: the model must be there for the next one.
-    const finish = (outcome: FitOutcome): void => this.#finishFit(outcome, nowMs);
-    if (source.kind === 'replay') finish(Fitting.atOnce(fit));
-    else this.#fitting.start(fit, finish);
+    this.#fitting.start(fit, (outcome) => this.#finishFit(outcome, nowMs));
   }
 
-  #finishFit(outcome: FitOutcome, nowMs: number): void {
+  #finishFit(outcome: Outcome<Model | null>, nowMs: number): void {
     const { log, slots } = this.#deps;
     try {
       if ('error' in outcome) throw outcome.error;
-      if (outcome.model === null) {
+      if (outcome.value === null) {
         this.counters.failedFits++;
         log('warning', 'model.notEnoughHistory', { leastRows: LEAST_TRAINING_ROWS });
         return;
       }
-      const loaded = slots.install(outcome.model);
+      const loaded = slots.install(outcome.value);
       this.counters.fits++;
       const incident = this.#watcher?.incident;
-      this.#adopt(loaded, (watcher) => {
+      this.#adopt(loaded, 'same', (watcher) => {
         if (incident !== undefined) watcher.takeOver(incident);
       });
       log('info', 'model.activated', { ...modelSummary(loaded), bytes: loaded.bytes });
@@ -399,16 +437,18 @@ export class Agent {
     this.#schedule.night();
   }
 
-  #adopt(loaded: LoadedModel, restore: (watcher: Watcher) => void): void {
+  #adopt(loaded: LoadedModel, adoption: Adoption, restore: (watcher: Watcher) => void): void {
     // A central model may have been calibrated for this very host.
     const model = calibratedFor(loaded.model, this.#deps.hostId, this.#config.hostName);
     const watcher = new Watcher(model, this.#deps.source.schema, this.#settings);
-    for (const row of this.#deps.store.lastSamples(WARM_ROWS)) {
+    const rows = this.#deps.store.lastSamples(WARM_ROWS);
+    for (const row of rows) {
       if (row.values.length === this.#deps.source.schema.length) watcher.warm(row);
     }
     restore(watcher);
     this.#loaded = loaded;
     this.#watcher = watcher;
+    this.#drift.adopt(loaded, adoption, rows.at(-1)?.timeMs ?? null);
     this.#endUnwatched(watcher);
   }
 
@@ -458,6 +498,7 @@ export class Agent {
     this.#telemetry = [];
     const { outward, store } = this.#deps;
     const memory = this.#deps.memory();
+    const drift = this.#driftTelemetry(now);
     const health = {
       state: this.state(),
       samples: this.counters.samples,
@@ -471,7 +512,7 @@ export class Agent {
       connects: outward.deliveries.reduce((sum, { sink }) => sum + sink.status().connects, 0),
       incidents: this.counters.incidents,
       modelTrainedTo: this.#loaded === null ? null : this.#loaded.model.provenance.trainedToMs,
-      driftSeverity: null,
+      driftSeverity: this.#drift.severity,
       latencyMs: this.#deps.figures.quantiles(),
     };
     const payload = JSON.stringify({
@@ -480,9 +521,16 @@ export class Agent {
       bootId: this.#deps.bootId,
       samples: points.map(({ timeMs, score, surprise }) => ({ t: timeMs, score, surprise })),
       health,
+      ...(drift && { drift }),
     });
-    this.#deps.outward.telemetry({ timeMs: now, payload, health });
+    this.#deps.outward.telemetry({ timeMs: now, payload, health, ...(drift && { drift }) });
     this.#deps.publish({ telemetry: points });
+  }
+
+  #driftTelemetry(now: number): DriftTelemetry | null {
+    if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return null;
+    this.#lastDriftMs = now;
+    return driftTelemetry(this.#drift.report());
   }
 
   state(): AgentState {
@@ -519,6 +567,7 @@ export class Agent {
       loaded: this.#loaded,
       next: this.#schedule.next(watcher !== null),
       fitting: this.#fitting.running,
+      drift: this.#drift.report(),
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,
       lastScore: this.#lastScore,
@@ -534,6 +583,7 @@ export class Agent {
     this.#commits.finish();
     this.#stopped = true;
     this.#fitting.giveUp();
+    this.#drift.stop();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Watcher } from '../core/watcher.ts';
 import type { LoadedModel } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { Delivery } from './delivery.ts';
+import type { DriftReport } from './drift.ts';
 import { modelSummary } from './events.ts';
 import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
@@ -29,6 +30,7 @@ export interface StatusParts {
   readonly loaded: LoadedModel | null;
   readonly next: NextFit;
   readonly fitting: boolean;
+  readonly drift: DriftReport | null;
   readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;
   readonly lastScore: number;
@@ -52,6 +54,7 @@ export function statusReport(parts: StatusParts) {
     startedMs: parts.startedMs,
     next: parts.next,
     fitting: parts.fitting,
+    drift: parts.drift,
     intervalMs: config.intervalMs,
     source: { kind: source.kind, description: source.describe(), faults: source.faults() },
     metrics: source.schema.map((metric, i) => ({

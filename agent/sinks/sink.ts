@@ -1,4 +1,5 @@
 import type { Acknowledgement } from '../../core/protocol/acknowledgement.ts';
+import type { DriftTelemetry } from '../../core/protocol/drift.ts';
 import type { StoredEvent } from '../../core/protocol/events.ts';
 import type { SamplePoint } from '../../core/protocol/influx.ts';
 import type { AgentIdentity } from '../../core/protocol/status.ts';
@@ -25,6 +26,7 @@ export interface Telemetry {
   /** JSON document, at most MAX_TELEMETRY_BYTES. */
   readonly payload: string;
   readonly health: TelemetryHealth;
+  readonly drift?: DriftTelemetry;
 }
 
 /** Whom a sink speaks for. */

@@ -1,4 +1,5 @@
 import type { MetricSchema } from '../sample.ts';
+import type { DriftTelemetry } from './drift.ts';
 import { type AlertData, EVENT_TYPES, type StoredEvent } from './events.ts';
 import { type Field, line, lineTags } from './line-protocol.ts';
 import type { TelemetryHealth } from './telemetry.ts';
@@ -9,6 +10,7 @@ export const MEASUREMENTS = {
   incident: 'edgewood_incident',
   event: 'edgewood_event',
   agent: 'edgewood_agent',
+  drift: 'edgewood_drift',
 } as const;
 
 export interface InfluxHost {
@@ -105,4 +107,16 @@ export function agentLine(tags: string, timeMs: number, health: TelemetryHealth)
     for (const [quantile, ms] of Object.entries(quantiles)) fields[`${name}_ms_${quantile}`] = ms;
   }
   return line(MEASUREMENTS.agent, tags, fields, timeMs) as string;
+}
+
+/** One line a metric, and one for the score. @param host from `hostTags` */
+export function driftLines(
+  host: Readonly<Record<string, string>>,
+  timeMs: number,
+  { severity, streams }: DriftTelemetry,
+): string[] {
+  return streams.flatMap(({ name, d, threshold, over }) => {
+    const fields = { distance: d, threshold, over, severity };
+    return line(MEASUREMENTS.drift, lineTags({ ...host, metric: name }), fields, timeMs) ?? [];
+  });
 }

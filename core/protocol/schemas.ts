@@ -1,3 +1,4 @@
+import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
@@ -166,6 +167,36 @@ const maintenance = record({
   training: choice('exclude', 'include'),
 });
 
+const driftStream = record({
+  name: text,
+  label: text,
+  unit: text,
+  d: orNull(number),
+  threshold: orNull(number),
+  over: flag,
+  direction: choice(...DRIFT_DIRECTIONS),
+  shift: orNull(number),
+  effect: orNull(number),
+  unjudged: orNull(text),
+});
+
+const drift = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  state: choice(...DRIFT_EVENT_STATES),
+  kinds: list(choice(...DRIFT_KINDS)),
+  severity: { type: 'integer', minimum: 1, maximum: 10 },
+  decidedAt: time,
+  since: orNull(time),
+  windowMs: count,
+  provisional: flag,
+  streams: list(driftStream),
+  faults: list(record({ fault: choice('stuck', 'missing', 'clock'), metric: orNull(text) })),
+  modelSha256: sha256,
+  sentence: text,
+});
+
 const ack = record({
   schemaVersion: choice(1),
   epoch: id,
@@ -205,36 +236,44 @@ const status = record(
 
 const quantiles = record({ p50: orNull(number), p95: orNull(number), p99: orNull(number) });
 
-const telemetry = record({
-  schemaVersion: choice(1),
-  hostId: id,
-  bootId: id,
-  samples: list(
-    record({ t: { type: 'number', minimum: 0 }, score: orNull(number), surprise: orNull(number) }),
-  ),
-  health: record({
-    state: choice('warming-up', 'watching', 'incident', 'maintenance'),
-    samples: count,
-    gaps: count,
-    notStored: count,
-    databaseBytes: count,
-    pending: count,
-    memoryBytes: count,
-    proportionalBytes: orNull(count),
-    dropped: count,
-    connects: count,
-    incidents: count,
-    modelTrainedTo: orNull(count),
-    driftSeverity: orNull(number),
-    latencyMs: record({
-      sample: quantiles,
-      score: quantiles,
-      store: quantiles,
-      delivery: quantiles,
-      loopLag: quantiles,
+const telemetry = record(
+  {
+    schemaVersion: choice(1),
+    hostId: id,
+    bootId: id,
+    samples: list(
+      record({ t: { type: 'number', minimum: 0 }, score: orNull(number), surprise: orNull(number) }),
+    ),
+    health: record({
+      state: choice('warming-up', 'watching', 'incident', 'maintenance'),
+      samples: count,
+      gaps: count,
+      notStored: count,
+      databaseBytes: count,
+      pending: count,
+      memoryBytes: count,
+      proportionalBytes: orNull(count),
+      dropped: count,
+      connects: count,
+      incidents: count,
+      modelTrainedTo: orNull(count),
+      driftSeverity: orNull(number),
+      latencyMs: record({
+        sample: quantiles,
+        score: quantiles,
+        store: quantiles,
+        delivery: quantiles,
+        loopLag: quantiles,
+      }),
     }),
-  }),
-});
+    drift: record({
+      phase: choice('steady', 'suspected', 'drifting'),
+      severity: orNull(number),
+      streams: list(record({ name: text, d: orNull(number), threshold: orNull(number), over: flag })),
+    }),
+  },
+  ['drift'],
+);
 
 /** Which file describes the `data` of which event. */
 export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
@@ -258,6 +297,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   'store-replaced': storeReplaced,
   'identity-changed': identityChanged,
   maintenance,
+  drift,
   ack,
   status,
   telemetry,

@@ -1,3 +1,5 @@
+import type { DriftTelemetry } from './drift.ts';
+
 /** A batch of scores and the agent's health, on the `telemetry` topic. Its JSON Schema is `telemetry.schema.json`. */
 export interface TelemetryDocument {
   readonly schemaVersion: 1;
@@ -11,6 +13,8 @@ export interface TelemetryDocument {
     readonly surprise: number | null;
   }[];
   readonly health: TelemetryHealth;
+  /** Every five minutes, where the model has a reference. */
+  readonly drift?: DriftTelemetry;
 }
 
 /** The agent's own figures. */

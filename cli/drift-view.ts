@@ -1,0 +1,26 @@
+import type { DriftReport } from '../agent/drift.ts';
+import { printable } from '../agent/log.ts';
+import { formatDuration } from '../core/words.ts';
+
+const SHOWN = 3;
+
+/** "steady, severity 1; farthest cpu D 0.08 of 0.31, memory 0.05 of 0.40; next decision in 4 h". */
+export function driftLine(drift: DriftReport, nowMs: number): string {
+  const provisional = drift.provisional ? ', provisional' : '';
+  if (!drift.filled) return `first to fill a window of ${formatDuration(drift.windowMs)}${provisional}`;
+  const since = drift.sinceMs === null ? '' : ` for ${formatDuration(Math.max(0, nowMs - drift.sinceMs))}`;
+  const farthest = drift.streams
+    .filter(({ d, threshold, unjudged }) => unjudged === null && d !== null && threshold !== null)
+    .slice(0, SHOWN)
+    .map(
+      ({ name, d, threshold }) =>
+        `${printable(name)} ${d?.toFixed(2) ?? '?'} of ${threshold?.toFixed(2) ?? '?'}`,
+    );
+  const next =
+    drift.nextDecisionMs === null
+      ? ''
+      : `; next decision in ${formatDuration(Math.max(0, drift.nextDecisionMs - nowMs))}`;
+  const lies = drift.streams.filter(({ unjudged }) => unjudged === 'stuck' || unjudged === 'missing');
+  const sensors = lies.map(({ name, unjudged }) => `; ${printable(name)} ${unjudged}`).join('');
+  return `${drift.phase}${since}, severity ${drift.severity} of 10${provisional}; D ${farthest.join(', ')}${sensors}${next}`;
+}
