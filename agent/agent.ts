@@ -392,6 +392,7 @@ export class Agent {
       intervalMs: config.intervalMs,
       toolVersion: version,
       seed: 1,
+      referenceFromMs: this.#drift.referenceFromMs,
     });
     this.#fitting.start(fit, (outcome) => this.#finishFit(outcome, nowMs));
   }
