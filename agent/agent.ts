@@ -2,13 +2,12 @@ import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
-import { calibratedFor, type Model } from '../core/model.ts';
+import { calibratedFor } from '../core/model.ts';
 import type { DriftTelemetry } from '../core/protocol/drift.ts';
 import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
-import { Background, type Outcome } from './background.ts';
 import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
@@ -25,16 +24,15 @@ import {
   identityChangedEvent,
   lifecycleEvent,
   maintenanceEvent,
-  modelActivatedEvent,
-  modelSummary,
   storeReplacedEvent,
 } from './events.ts';
 import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
-import { fitFromStore, LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './learner.ts';
+import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
+import { Retraining, type RetrainingDocument } from './retraining.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
   type NewEvent,
@@ -90,7 +88,7 @@ export class Agent {
   readonly #deps: AgentDependencies;
   #config: AgentConfig;
   readonly #schedule: LearningSchedule;
-  readonly #fitting: Background<Model | null>;
+  readonly #retraining: Retraining;
   readonly #drift: DriftWatch;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
@@ -123,7 +121,6 @@ export class Agent {
       setImmediate: deps.setImmediate,
       atOnce: deps.source.kind === 'replay',
     };
-    this.#fitting = new Background(background);
     this.#drift = new DriftWatch(
       {
         ...background,
@@ -133,6 +130,21 @@ export class Agent {
         decided: (decision) => this.#onDrift(decision),
       },
       parse<DriftDocument>(deps.store.getState('drift')),
+    );
+    this.#retraining = new Retraining(
+      {
+        ...background,
+        ...deps,
+        counters: this.counters,
+        schema: deps.source.schema,
+        config: () => this.#config,
+        facts: () => this.#facts,
+        loaded: () => this.#loaded,
+        drift: this.#drift,
+        commit: (event) => this.#commits.commit(event),
+        adopt: (loaded, adoption) => this.#replace(loaded, adoption),
+      },
+      parse<RetrainingDocument>(deps.store.getState('retraining')),
     );
     this.#commits = new Commits({
       store: deps.store,
@@ -199,17 +211,20 @@ export class Agent {
     const watcher = this.#watcher;
     let score = Number.NaN;
     let standing = false;
+    let opened = false;
     if (watcher !== null) {
       const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
       const judgement = figures.time('score', () => watcher.step(sample, gate, this.#deps.newId));
       this.counters.judged++;
       score = judgement.score;
       standing = watcher.incident.standing !== null;
+      opened = judgement.transition?.state === 'opened';
       if (judgement.transition !== null) this.#onTransition(judgement.transition, watcher);
     }
     this.#lastScore = score;
     this.#keep(sample, score, standing, gap);
-    if (watcher !== null) this.#follow(sample.timeMs, watcher, score, standing);
+    if (opened) this.#retraining.incidentOpened(sample.timeMs);
+    if (watcher !== null && watcher === this.#watcher) this.#follow(sample.timeMs, watcher, score, standing);
     this.#housekeeping(sample.timeMs, score);
   }
 
@@ -254,6 +269,9 @@ export class Agent {
       this.#commits.commit(event);
       const { severity, kinds, sentence } = about;
       this.#deps.log(state === 'ended' ? 'info' : 'warning', `drift.${state}`, { severity, kinds, sentence });
+      if (state === 'retrain') {
+        this.#retraining.onDrift(sentence, decision.sinceMs, decision.decision.atMs);
+      }
     }
   }
 
@@ -365,6 +383,7 @@ export class Agent {
     if (this.#watcher !== null && this.#loaded !== null) {
       documents['watcher'] = JSON.stringify(this.#watcher.state(this.#loaded.sha256));
     }
+    documents['retraining'] = JSON.stringify(this.#retraining.document);
     const { document } = this.#drift;
     if (document !== null) documents['drift'] = JSON.stringify(document);
     return documents;
@@ -378,46 +397,23 @@ export class Agent {
   // Learning.
 
   #learn(nowMs: number): void {
-    if (this.#fitting.running || this.#loaded?.slot === 'central') return;
-    if (!this.#schedule.due(nowMs, this.#watcher !== null)) return;
-    const { store, source, version } = this.#deps;
-    const config = this.#config;
+    const retraining = this.#retraining;
+    if (retraining.running || this.#loaded?.slot === 'central') return;
+    const hasModel = this.#watcher !== null;
+    if (!this.#schedule.due(nowMs, hasModel)) return;
+    const { kind } = this.#schedule.next(hasModel);
     this.#schedule.fitted(nowMs);
-    const fit = fitFromStore({
-      store,
-      schema: source.schema,
-      nowMs,
-      budget: config.budget,
-      renotifyMs: config.renotifyMs,
-      intervalMs: config.intervalMs,
-      toolVersion: version,
-      seed: 1,
-      referenceFromMs: this.#drift.referenceFromMs,
-    });
-    this.#fitting.start(fit, (outcome) => this.#finishFit(outcome, nowMs));
+    retraining.fit(kind === 'first' || kind === 'widening' ? kind : 'schedule', '', nowMs);
   }
 
-  #finishFit(outcome: Outcome<Model | null>, nowMs: number): void {
-    const { log, slots } = this.#deps;
-    try {
-      if ('error' in outcome) throw outcome.error;
-      if (outcome.value === null) {
-        this.counters.failedFits++;
-        log('warning', 'model.notEnoughHistory', { leastRows: LEAST_TRAINING_ROWS });
-        return;
-      }
-      const loaded = slots.install(outcome.value);
-      this.counters.fits++;
-      const incident = this.#watcher?.incident;
-      this.#adopt(loaded, 'same', (watcher) => {
-        if (incident !== undefined) watcher.takeOver(incident);
-      });
-      log('info', 'model.activated', { ...modelSummary(loaded), bytes: loaded.bytes });
-      this.#commits.commit(modelActivatedEvent(loaded, nowMs));
-    } catch (error) {
-      this.counters.failedFits++;
-      log('error', 'model.fitFailed', { error: messageOf(error) });
-    }
+  /** A new model, as somebody asked. @throws Error in plain words where it can't be */
+  retrain(why: string): object {
+    return this.#retraining.onCommand(why, this.#deps.clock.nowMs());
+  }
+
+  /** The model before, as somebody asked. @throws Error in plain words where there is none */
+  rollback(why: string): object {
+    return this.#retraining.rollback(why, this.#deps.clock.nowMs());
   }
 
   /**
@@ -436,6 +432,14 @@ export class Agent {
   /** The timer of the nightly refit rang. */
   night(): void {
     this.#schedule.night();
+  }
+
+  /** Another model, from the next sample on; what stands goes on under it. */
+  #replace(loaded: LoadedModel, adoption: Adoption): void {
+    const incident = this.#watcher?.incident;
+    this.#adopt(loaded, adoption, (watcher) => {
+      if (incident !== undefined) watcher.takeOver(incident);
+    });
   }
 
   #adopt(loaded: LoadedModel, adoption: Adoption, restore: (watcher: Watcher) => void): void {
@@ -567,8 +571,9 @@ export class Agent {
       watcher,
       loaded: this.#loaded,
       next: this.#schedule.next(watcher !== null),
-      fitting: this.#fitting.running,
+      fitting: this.#retraining.running,
       drift: this.#drift.report(),
+      retraining: { ...this.#config.retraining, history: this.#retraining.document.history },
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,
       lastScore: this.#lastScore,
@@ -583,7 +588,7 @@ export class Agent {
     this.#lifecycle('stopped');
     this.#commits.finish();
     this.#stopped = true;
-    this.#fitting.giveUp();
+    this.#retraining.giveUp();
     this.#drift.stop();
   }
 }

@@ -11,6 +11,9 @@ import { SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 /** Two of each day of the week: what a reference needs to know ordinary days and weekends. */
 export const REFERENCE_MS = 14 * DAY_MS;
 
+/** A regime younger than this has no reference (five windows of an hour): then some of what was before is in it. */
+const LEAST_REFERENCE_MS = DAY_MS / 4;
+
 /** Between two looks at the clock. */
 const ROWS_PER_STEP = 16;
 
@@ -34,7 +37,7 @@ export function* withLongReference(
   const { intervalMs } = model.provenance;
   if (fromMs === null && !isLonger(store, model, nowMs)) return model;
   const slotMs = intervalMs * slotSamples(DAY_MS, intervalMs);
-  const startMs = Math.max(nowMs - REFERENCE_MS, fromMs ?? 0);
+  const startMs = Math.max(nowMs - REFERENCE_MS, Math.min(fromMs ?? 0, nowMs - LEAST_REFERENCE_MS));
   const most = Math.ceil((nowMs - startMs) / slotMs) + 2;
   const width = model.schema.length + 1;
   const rows = new RowTable(Math.min(most, Math.ceil(REFERENCE_MS / slotMs) + 2), width);

@@ -133,7 +133,7 @@ export class DriftWatch {
     const reader = new Rescored(loaded.model, this.#deps.schema);
     this.#refill.start(this.#fill(monitor, reader, fromMs), (outcome) => {
       if ('error' in outcome) this.#deps.log('error', 'drift.failed', { error: messageOf(outcome.error) });
-      else for (const decision of outcome.value) this.#tell(decision, namesOf(schema));
+      else this.#tellAll(outcome.value, monitor, namesOf(schema));
     });
   }
 
@@ -164,7 +164,12 @@ export class DriftWatch {
   sample(timeMs: number, values: ArrayLike<number>, score: number, leftOut: boolean): void {
     if (this.#monitor === null || this.#loaded === null || this.#refill.running) return;
     const decisions = this.#monitor.update({ timeMs, values, score, inIncident: leftOut });
-    for (const decision of decisions) this.#tell(decision, namesOf(this.#loaded.model.schema));
+    if (decisions.length > 0) this.#tellAll(decisions, this.#monitor, namesOf(this.#loaded.model.schema));
+  }
+
+  /** What is done about one of them may be another model: the rest was not decided of that. */
+  #tellAll(decisions: readonly DriftDecision[], monitor: DriftMonitor, names: readonly string[]): void {
+    for (const decision of decisions) if (this.#monitor === monitor) this.#tell(decision, names);
   }
 
   #tell(decision: DriftDecision, names: readonly string[]): void {

@@ -53,6 +53,15 @@ export const LOG_EVENTS = {
   'mqtt.subscriptionRefused': 'The broker does not let this agent subscribe to its commands.',
   'mqtt.version': 'The broker does not speak MQTT 5; 3.1.1 from now on.',
   'processes.unavailable': 'The heaviest processes could not be read; the alert goes without them.',
+  'retraining.activated': 'A new model watches. Fields: reason, the sentence.',
+  'retraining.asked':
+    'The centre is asked for a new model (retraining.mode: central, or the model is its own).',
+  'retraining.begun': 'A new model is being fitted. Fields: reason, the sentence.',
+  'retraining.failed': 'No new model could be fitted; the one before stays.',
+  'retraining.heldBack': 'A new model was fitted and would have been worse; the one before stays.',
+  'retraining.rolledBack':
+    'The model before watches again: as asked, or because the new one alarmed too often.',
+  'retraining.told': 'A new model is needed, and none is fitted: retraining is off.',
   'sampler.failed': 'The source of samples has failed for good; the agent ends.',
   'series.failed': 'A bug of ours in the delivery of samples; it is tried again.',
   'series.recovered': 'The sink takes samples again.',

@@ -10,6 +10,7 @@ import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
 import type { NextFit } from './learner.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
+import type { RetrainingDocument } from './retraining.ts';
 import type { Store } from './store/store.ts';
 
 export type AgentState = 'warming-up' | 'watching' | 'incident' | 'maintenance';
@@ -31,6 +32,7 @@ export interface StatusParts {
   readonly next: NextFit;
   readonly fitting: boolean;
   readonly drift: DriftReport | null;
+  readonly retraining: AgentConfig['retraining'] & Pick<RetrainingDocument, 'history'>;
   readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;
   readonly lastScore: number;
@@ -55,6 +57,7 @@ export function statusReport(parts: StatusParts) {
     next: parts.next,
     fitting: parts.fitting,
     drift: parts.drift,
+    retraining: parts.retraining,
     intervalMs: config.intervalMs,
     source: { kind: source.kind, description: source.describe(), faults: source.faults() },
     metrics: source.schema.map((metric, i) => ({

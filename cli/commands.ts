@@ -193,6 +193,25 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./commands/snooze.ts'),
   }),
   command({
+    command: 'retrain',
+    describe:
+      'A new model for this host now, from its own history; compared with the old one before it replaces it',
+    builder: (yargs) =>
+      local(yargs)
+        .option('why', { type: 'string', default: '', describe: 'Goes into the event and the log' })
+        .example('$0 retrain --why "new release"', 'After a change that is here to stay'),
+    load: () => import('./commands/retrain.ts'),
+  }),
+  command({
+    command: 'rollback',
+    describe: 'The model before watches this host again; a second time: as it was',
+    builder: (yargs) =>
+      local(yargs)
+        .option('why', { type: 'string', default: '', describe: 'Goes into the event and the log' })
+        .example('$0 rollback --why "too many alarms"', 'Take a new model back'),
+    load: () => import('./commands/rollback.ts'),
+  }),
+  command({
     command: 'log-level <level>',
     describe: 'What the agent logs, changed while it runs, for a while',
     builder: (yargs) =>

@@ -1,8 +1,10 @@
 import type { DriftReport } from '../agent/drift.ts';
 import { printable } from '../agent/log.ts';
+import type { StatusReport } from '../agent/status.ts';
 import { formatDuration } from '../core/words.ts';
 
 const SHOWN = 3;
+const MONTH_MS = 30 * 86_400_000;
 
 /** "steady, severity 1; farthest cpu D 0.08 of 0.31, memory 0.05 of 0.40; next decision in 4 h". */
 export function driftLine(drift: DriftReport, nowMs: number): string {
@@ -23,4 +25,22 @@ export function driftLine(drift: DriftReport, nowMs: number): string {
   const lies = drift.streams.filter(({ unjudged }) => unjudged === 'stuck' || unjudged === 'missing');
   const sensors = lies.map(({ name, unjudged }) => `; ${printable(name)} ${unjudged}`).join('');
   return `${drift.phase}${since}, severity ${drift.severity} of 10${provisional}; D ${farthest.join(', ')}${sensors}${next}`;
+}
+
+/** "local, on drift; last: activated because of drift, 2 h ago". */
+export function retrainingLine(
+  { mode, onDrift, schedule, history }: StatusReport['retraining'],
+  nowMs: number,
+): string {
+  const when = [onDrift ? 'on drift' : '', schedule === null ? '' : `at ${printable(schedule)}`].filter(
+    Boolean,
+  );
+  const last = history.at(-1);
+  const ago = last === undefined ? '' : formatDuration(Math.max(0, nowMs - last.atMs));
+  const told = last === undefined ? '' : `; last: ${last.decision} (${last.reason}) ${ago} ago`;
+  const monthly = history.filter(
+    ({ atMs, decision }) => decision === 'activated' && nowMs - atMs <= MONTH_MS,
+  ).length;
+  const often = monthly === 0 ? '' : `; ${monthly} new models in 30 days`;
+  return `${mode === 'off' ? 'off' : [mode, ...when].join(', ')}${told}${often}`;
 }

@@ -1,5 +1,6 @@
 import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
+import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
 export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
@@ -197,6 +198,31 @@ const drift = record({
   sentence: text,
 });
 
+const shadowSide = record({ flagged: count, alarms: count });
+
+const retraining = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  decision: choice(...RETRAINING_DECISIONS),
+  reason: choice(...RETRAINING_REASONS),
+  why: text,
+  driftSeverity: orNull(number),
+  comparison: orNull(
+    record({
+      rows: count,
+      candidate: shadowSide,
+      current: shadowSide,
+      notFinite: count,
+      flat: flag,
+      allowedAlarms: count,
+    }),
+  ),
+  offer: orNull(record({ samples: count, from: time, to: time })),
+  modelSha256: orNull(sha256),
+  sentence: text,
+});
+
 const ack = record({
   schemaVersion: choice(1),
   epoch: id,
@@ -286,6 +312,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.identityChanged]: 'identity-changed',
   [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
+  [EVENT_TYPES.retraining]: 'retraining',
 };
 
 const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -298,6 +325,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   'identity-changed': identityChanged,
   maintenance,
   drift,
+  retraining,
   ack,
   status,
   telemetry,
