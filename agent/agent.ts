@@ -3,8 +3,8 @@ import type { Clock, Source } from '../collector/source.ts';
 import { alertData } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
 import { calibratedFor } from '../core/model.ts';
-import type { DriftTelemetry } from '../core/protocol/drift.ts';
 import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
+import type { Verdict } from '../core/protocol/verdict.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
@@ -18,7 +18,7 @@ import {
   driftTelemetry,
   type NamedDecision,
 } from './drift.ts';
-import { driftEvent, driftStates } from './drift-events.ts';
+import { conceptEvent, driftEvent, driftStates } from './drift-events.ts';
 import {
   type AgentFacts,
   identityChangedEvent,
@@ -32,7 +32,14 @@ import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './lear
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
+import {
+  conceptSentence,
+  Performance,
+  type PerformanceDocument,
+  type PerformanceReport,
+} from './performance.ts';
 import { Retraining, type RetrainingDocument } from './retraining.ts';
+import type { Telemetry } from './sinks/sink.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
   type NewEvent,
@@ -90,6 +97,7 @@ export class Agent {
   readonly #schedule: LearningSchedule;
   readonly #retraining: Retraining;
   readonly #drift: DriftWatch;
+  readonly #performance: Performance;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
@@ -130,6 +138,10 @@ export class Agent {
         decided: (decision) => this.#onDrift(decision),
       },
       parse<DriftDocument>(deps.store.getState('drift')),
+    );
+    this.#performance = new Performance(
+      deps.store,
+      parse<PerformanceDocument>(deps.store.getState('performance')),
     );
     this.#retraining = new Retraining(
       {
@@ -223,7 +235,7 @@ export class Agent {
     }
     this.#lastScore = score;
     this.#keep(sample, score, standing, gap);
-    if (opened) this.#retraining.incidentOpened(sample.timeMs);
+    if (opened) this.#onOpened(sample.timeMs);
     if (watcher !== null && watcher === this.#watcher) this.#follow(sample.timeMs, watcher, score, standing);
     this.#housekeeping(sample.timeMs, score);
   }
@@ -261,6 +273,35 @@ export class Agent {
   #follow(timeMs: number, watcher: Watcher, score: number, standing: boolean): void {
     const leftOut = standing || this.#maintenance.excluded;
     this.#drift.sample(timeMs, watcher.values, score, leftOut);
+  }
+
+  #onOpened(timeMs: number): void {
+    this.#performance.incidentOpened(timeMs);
+    this.#retraining.incidentOpened(timeMs);
+    this.#judgeConcept(timeMs);
+  }
+
+  #judgeConcept(nowMs: number): void {
+    if (this.#loaded === null) return;
+    const { sha256, model } = this.#loaded;
+    const subject = { sha256, trainedToMs: model.provenance.trainedToMs };
+    const inputDrift = this.#drift.phase !== 'steady';
+    const judgement = this.#performance.judge(subject, this.#config.budget.infoPerDay, inputDrift, nowMs);
+    if (judgement === null) return;
+    const sentence = conceptSentence(judgement, this.#performance.document.openings.length);
+    this.#commits.commit(conceptEvent(this.#facts, sentence, this.#drift.severity ?? 1, sha256, nowMs));
+    this.#deps.log('warning', 'drift.concept', { signs: judgement.signs, sentence });
+  }
+
+  /** An operator's word on an incident. @returns null where nothing, or more than one, begins so. @throws StoreFullError */
+  verdict(idOrPrefix: string, verdict: Verdict, note: string): object | null {
+    const row = this.#deps.store.incident(idOrPrefix);
+    if (row === null) return null;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#commits.commit(this.#performance.give(this.#facts, row, verdict, note, nowMs));
+    this.#deps.log('info', 'verdict.given', { id: row.id, verdict });
+    this.#judgeConcept(nowMs);
+    return this.#performance.verdicts.of(row.id);
   }
 
   #onDrift(decision: NamedDecision): void {
@@ -383,6 +424,7 @@ export class Agent {
     if (this.#watcher !== null && this.#loaded !== null) {
       documents['watcher'] = JSON.stringify(this.#watcher.state(this.#loaded.sha256));
     }
+    documents['performance'] = JSON.stringify(this.#performance.document);
     documents['retraining'] = JSON.stringify(this.#retraining.document);
     const { document } = this.#drift;
     if (document !== null) documents['drift'] = JSON.stringify(document);
@@ -503,7 +545,7 @@ export class Agent {
     this.#telemetry = [];
     const { outward, store } = this.#deps;
     const memory = this.#deps.memory();
-    const drift = this.#driftTelemetry(now);
+    const seldom = this.#seldom(now);
     const health = {
       state: this.state(),
       samples: this.counters.samples,
@@ -526,16 +568,24 @@ export class Agent {
       bootId: this.#deps.bootId,
       samples: points.map(({ timeMs, score, surprise }) => ({ t: timeMs, score, surprise })),
       health,
-      ...(drift && { drift }),
+      ...seldom,
     });
-    this.#deps.outward.telemetry({ timeMs: now, payload, health, ...(drift && { drift }) });
+    this.#deps.outward.telemetry({ timeMs: now, payload, health, ...seldom });
     this.#deps.publish({ telemetry: points });
   }
 
-  #driftTelemetry(now: number): DriftTelemetry | null {
-    if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return null;
+  /** What goes out every five minutes. */
+  #seldom(now: number): Pick<Telemetry, 'drift' | 'performance'> {
+    if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return {};
     this.#lastDriftMs = now;
-    return driftTelemetry(this.#drift.report());
+    const drift = driftTelemetry(this.#drift.report());
+    const { weeks: _, ...performance } = this.#performanceReport();
+    return { performance, ...(drift && { drift }) };
+  }
+
+  #performanceReport(): PerformanceReport {
+    const nowMs = this.#lastSample?.timeMs ?? this.#deps.clock.nowMs();
+    return this.#performance.report(nowMs, this.#retraining.document.history);
   }
 
   state(): AgentState {
@@ -573,6 +623,7 @@ export class Agent {
       next: this.#schedule.next(watcher !== null),
       fitting: this.#retraining.running,
       drift: this.#drift.report(),
+      performance: this.#performanceReport(),
       retraining: { ...this.#config.retraining, history: this.#retraining.document.history },
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,

@@ -9,10 +9,12 @@ import type { NamedDecision } from './drift.ts';
 import type { AgentFacts } from './events.ts';
 import type { NewEvent } from './store/store.ts';
 
+type DecidedState = Exclude<DriftEventState, 'concept'>;
+
 /** What people are told of a decision: nothing of most. */
-export function driftStates({ decision, newFaults }: NamedDecision): DriftEventState[] {
+export function driftStates({ decision, newFaults }: NamedDecision): DecidedState[] {
   const { phase, before, retrain, heldBack } = decision;
-  const states: DriftEventState[] = [];
+  const states: DecidedState[] = [];
   if (newFaults) states.push('sensor');
   if (phase === 'drifting' && before !== 'drifting') states.push('warning');
   if (before === 'drifting' && phase !== 'drifting') states.push('ended');
@@ -23,7 +25,7 @@ export function driftStates({ decision, newFaults }: NamedDecision): DriftEventS
 
 export function driftEvent(
   facts: AgentFacts,
-  state: DriftEventState,
+  state: DecidedState,
   { decision, sinceMs, windowMs, streams, faults, modelSha256 }: NamedDecision,
 ): { readonly event: NewEvent; readonly about: Omit<DriftData, 'sequence'> } {
   const { hostId, config } = facts;
@@ -56,4 +58,38 @@ export function driftEvent(
   };
 }
 
+/** The model no longer fits, by operators' verdicts or by its alarms. */
+export function conceptEvent(
+  facts: AgentFacts,
+  sentence: string,
+  severity: number,
+  modelSha256: string,
+  atMs: number,
+): NewEvent {
+  const { hostId, config } = facts;
+  const about: Omit<DriftData, 'sequence'> = {
+    schemaVersion: 1,
+    host: { id: hostId, name: config.hostName, labels: config.labels },
+    state: 'concept',
+    kinds: ['concept'],
+    severity,
+    decidedAt: iso(atMs),
+    since: null,
+    windowMs: CONCEPT_WINDOW_MS,
+    provisional: false,
+    streams: [],
+    faults: [],
+    modelSha256,
+    sentence,
+  };
+  return {
+    type: EVENT_TYPES.drift,
+    severity: null,
+    timeMs: atMs,
+    subject: null,
+    data: (sequence) => JSON.stringify({ ...about, sequence } satisfies DriftData),
+  };
+}
+
+const CONCEPT_WINDOW_MS = 7 * 86_400_000;
 const iso = (ms: number): string => new Date(ms).toISOString();

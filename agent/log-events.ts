@@ -11,6 +11,8 @@ export const LOG_EVENTS = {
   'delivery.recovered': 'The sink takes events again.',
   'delivery.retry': 'The sink did not take events; told once for each reason, tried again with backoff.',
   'delivery.unfinished': 'Stopped with events yet to deliver; they wait in the outbox for the next start.',
+  'drift.concept':
+    'The model no longer fits, by operators’ verdicts or its alarms, though no metric has drifted.',
   'drift.ended': 'Drift is over: the last window is like the training again.',
   'drift.failed': 'A bug of ours: the windows of drift could not be filled from the stored samples.',
   'drift.heldBack': 'A new model would be asked for again, but was within the last day.',
@@ -75,6 +77,7 @@ export const LOG_EVENTS = {
   'store.recovered': 'There is room again.',
   'store.retention': 'Old samples and events were removed.',
   'store.schemaChanged': 'The database holds samples with other metrics.',
+  'verdict.given': 'Somebody has said what an alert was worth. Fields: id, verdict.',
 } as const;
 
 export type LogEvent = keyof typeof LOG_EVENTS;

@@ -10,6 +10,7 @@ import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
 import type { NextFit } from './learner.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
+import type { PerformanceReport } from './performance.ts';
 import type { RetrainingDocument } from './retraining.ts';
 import type { Store } from './store/store.ts';
 
@@ -32,6 +33,7 @@ export interface StatusParts {
   readonly next: NextFit;
   readonly fitting: boolean;
   readonly drift: DriftReport | null;
+  readonly performance: PerformanceReport;
   readonly retraining: AgentConfig['retraining'] & Pick<RetrainingDocument, 'history'>;
   readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;
@@ -57,6 +59,7 @@ export function statusReport(parts: StatusParts) {
     next: parts.next,
     fitting: parts.fitting,
     drift: parts.drift,
+    performance: parts.performance,
     retraining: parts.retraining,
     intervalMs: config.intervalMs,
     source: { kind: source.kind, description: source.describe(), faults: source.faults() },

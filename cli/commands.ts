@@ -176,6 +176,17 @@ export const COMMANDS: readonly Command[] = [
     alerts('tail', 'Follow alerts as they come', 'tail'),
     alerts('list', 'The latest incidents', 'list --limit 5'),
     alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
+    command({
+      command: 'verdict <id> <verdict>',
+      describe: 'Say what an alert was worth: true, false, or benign (right, but nobody needed it)',
+      builder: (yargs) =>
+        local(yargs)
+          .positional('id', { type: 'string', demandOption: true, describe: 'Beginning of its id' })
+          .positional('verdict', { type: 'string', choices: ['true', 'false', 'benign'], demandOption: true })
+          .option('note', { type: 'string', default: '', describe: 'Kept with it' })
+          .example('$0 alerts verdict 3f2a9c1d false --note "backup"', 'A false alarm'),
+      load: () => import('./commands/verdict.ts'),
+    }),
   ]),
   command({
     command: 'snooze [duration]',

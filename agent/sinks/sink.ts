@@ -3,7 +3,7 @@ import type { DriftTelemetry } from '../../core/protocol/drift.ts';
 import type { StoredEvent } from '../../core/protocol/events.ts';
 import type { SamplePoint } from '../../core/protocol/influx.ts';
 import type { AgentIdentity } from '../../core/protocol/status.ts';
-import type { TelemetryHealth } from '../../core/protocol/telemetry.ts';
+import type { PerformanceTelemetry, TelemetryHealth } from '../../core/protocol/telemetry.ts';
 import type { MetricSchema } from '../../core/sample.ts';
 
 /** What became of one event of a batch. */
@@ -27,6 +27,7 @@ export interface Telemetry {
   readonly payload: string;
   readonly health: TelemetryHealth;
   readonly drift?: DriftTelemetry;
+  readonly performance?: PerformanceTelemetry;
 }
 
 /** Whom a sink speaks for. */

@@ -5,7 +5,7 @@ import type { StatusReport } from '../../agent/status.ts';
 import { type Inventory, inventory } from '../../collector/inventory.ts';
 import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
-import { driftLine, retrainingLine } from '../drift-view.ts';
+import { driftLine, performanceLine, retrainingLine } from '../drift-view.ts';
 import { Exit } from '../errors.ts';
 import { askAgent, socketPath } from '../local.ts';
 
@@ -32,6 +32,8 @@ export interface AgentStatus {
   readonly fitting: boolean;
   readonly drift: DriftReport | null;
   readonly retraining: StatusReport['retraining'];
+  readonly performance: StatusReport['performance'];
+  readonly latencyMs: StatusReport['latencyMs'];
   readonly intervalMs: number;
   readonly source: {
     readonly kind: string;
@@ -199,6 +201,7 @@ export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''):
     row('score', `${status.score.toFixed(3)}; ${readings.join(', ')}`);
   }
   if (status.drift !== null) row('drift', driftLine(status.drift, status.sampledAtMs ?? status.nowMs));
+  row('alarms', performanceLine(status));
   row('retraining', retrainingLine(status.retraining, status.sampledAtMs ?? status.nowMs));
   row(
     'store',

@@ -4,14 +4,16 @@ import type { AlertData, Sequence } from './events.ts';
 
 /**
  * `warning`: the host has moved away from what the model learned. `retrain`: for so long that a new model is asked for.
- * `heldBack`: it would be asked for, but was within the last day. `sensor`: a sensor lies. `ended`: it is over.
+ * `heldBack`: it would be asked for, but was within the last day. `sensor`: a sensor lies. `concept`:
+ * the model no longer fits though no metric moved. `ended`: it is over.
  */
-export type DriftEventState = 'warning' | 'retrain' | 'heldBack' | 'sensor' | 'ended';
+export type DriftEventState = 'warning' | 'retrain' | 'heldBack' | 'sensor' | 'concept' | 'ended';
 export const DRIFT_EVENT_STATES: readonly DriftEventState[] = [
   'warning',
   'retrain',
   'heldBack',
   'sensor',
+  'concept',
   'ended',
 ];
 export type DriftEventKind = 'input' | 'prediction' | 'sensor' | 'concept';
@@ -74,7 +76,9 @@ const NAMED = 3;
 
 /** One sentence for people. @param forMs since when, or null */
 export function driftSentence(
-  it: Pick<DriftData, 'state' | 'severity' | 'streams' | 'faults' | 'provisional' | 'windowMs'>,
+  it: Pick<DriftData, 'severity' | 'streams' | 'faults' | 'provisional' | 'windowMs'> & {
+    readonly state: Exclude<DriftEventState, 'concept'>;
+  },
   forMs: number | null,
 ): string {
   const window = formatDuration(it.windowMs);

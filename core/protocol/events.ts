@@ -28,6 +28,8 @@ export const EVENT_TYPES = {
   drift: 'edgewood.drift',
   /** A model is asked for, fitted, replaced, or taken back: every decision. */
   retraining: 'edgewood.retraining',
+  /** An operator's word on an alert. */
+  verdict: 'edgewood.verdict',
 } as const;
 export type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];
 

@@ -2,7 +2,7 @@ import type { MetricSchema } from '../sample.ts';
 import type { DriftTelemetry } from './drift.ts';
 import { type AlertData, EVENT_TYPES, type StoredEvent } from './events.ts';
 import { type Field, line, lineTags } from './line-protocol.ts';
-import type { TelemetryHealth } from './telemetry.ts';
+import type { PerformanceTelemetry, TelemetryHealth } from './telemetry.ts';
 
 /** What InfluxDB gets: measurements, tags and fields, defined once (docs/PROTOCOL.md has the table). */
 export const MEASUREMENTS = {
@@ -11,6 +11,7 @@ export const MEASUREMENTS = {
   event: 'edgewood_event',
   agent: 'edgewood_agent',
   drift: 'edgewood_drift',
+  performance: 'edgewood_performance',
 } as const;
 
 export interface InfluxHost {
@@ -119,4 +120,14 @@ export function driftLines(
     const fields = { distance: d, threshold, over, severity };
     return line(MEASUREMENTS.drift, lineTags({ ...host, metric: name }), fields, timeMs) ?? [];
   });
+}
+
+export function performanceLine(tags: string, timeMs: number, it: PerformanceTelemetry): string {
+  const fields = {
+    incidents_per_hour: it.incidentsPerHour,
+    verdicts: { integer: it.verdicts },
+    precision: it.precision,
+    retrainings: { integer: it.retrainings },
+  };
+  return line(MEASUREMENTS.performance, tags, fields, timeMs) as string;
 }

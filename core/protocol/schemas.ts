@@ -1,6 +1,7 @@
 import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
 import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
+import { VERDICTS } from './verdict.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
 export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
@@ -223,6 +224,18 @@ const retraining = record({
   sentence: text,
 });
 
+const verdict = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  incidentId: id,
+  verdict: choice(...VERDICTS),
+  before: orNull(choice(...VERDICTS)),
+  note: text,
+  openedAt: time,
+  modelSha256: sha256,
+});
+
 const ack = record({
   schemaVersion: choice(1),
   epoch: id,
@@ -292,13 +305,19 @@ const telemetry = record(
         loopLag: quantiles,
       }),
     }),
+    performance: record({
+      incidentsPerHour: number,
+      verdicts: count,
+      precision: orNull(number),
+      retrainings: count,
+    }),
     drift: record({
       phase: choice('steady', 'suspected', 'drifting'),
       severity: orNull(number),
       streams: list(record({ name: text, d: orNull(number), threshold: orNull(number), over: flag })),
     }),
   },
-  ['drift'],
+  ['drift', 'performance'],
 );
 
 /** Which file describes the `data` of which event. */
@@ -313,6 +332,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
   [EVENT_TYPES.retraining]: 'retraining',
+  [EVENT_TYPES.verdict]: 'verdict',
 };
 
 const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -326,6 +346,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   maintenance,
   drift,
   retraining,
+  verdict,
   ack,
   status,
   telemetry,

@@ -6,6 +6,7 @@ import {
   driftLines,
   eventLine,
   hostTags,
+  performanceLine,
   type SamplePoint,
   sampleLine,
 } from '../../../core/protocol/influx.ts';
@@ -113,11 +114,12 @@ export class InfluxSink implements Sink {
     };
   }
 
-  telemetry({ timeMs, health, drift }: Telemetry): void {
+  telemetry({ timeMs, health, drift, performance }: Telemetry): void {
     if (this.#ownLines.length > 0) this.#core.count('telemetryDropped');
     this.#ownLines = [
       agentLine(this.#tags, timeMs, health),
       ...(drift === undefined ? [] : driftLines(this.#host, timeMs, drift)),
+      ...(performance === undefined ? [] : [performanceLine(this.#tags, timeMs, performance)]),
     ];
   }
 
