@@ -44,18 +44,19 @@ export function* withLongReference(
   const reader = new Rescored(model, schema);
   const random = new Random(model.provenance.seed);
   let slot = Number.NaN;
-  let seen = 0;
+  let dueMs = 0;
   let count = 0;
   for (const row of store.samples(startMs, nowMs + 1)) {
-    const score = reader.score(row);
     const own = Math.floor(row.timeMs / slotMs);
     if (own !== slot) {
       slot = own;
-      seen = 0;
-      rows.next();
+      dueMs = own * slotMs + random.below(slotMs / intervalMs) * intervalMs;
     }
-    // Each row of a slot is as likely as the others to stay.
-    if (random.below(++seen) === 0) rows.set(row.timeMs, reader.values, score, row.flags);
+    if (row.timeMs < dueMs) reader.pass(row);
+    else {
+      rows.add(row.timeMs, reader.score(row), reader.values, row.flags);
+      dueMs = Number.POSITIVE_INFINITY;
+    }
     if (++count % ROWS_PER_STEP === 0) yield;
   }
   const columns = rows.learned();
@@ -88,12 +89,10 @@ class RowTable {
     this.timesMs = new Float64Array(most);
   }
 
-  next(): void {
-    if (this.#rows < this.#flags.length) this.#rows++;
-  }
-
-  set(timeMs: number, values: Float64Array, score: number, flags: number): void {
-    const at = this.#rows - 1;
+  add(timeMs: number, score: number, values: Float64Array, flags: number): void {
+    const at = this.#rows;
+    if (at === this.#flags.length) return;
+    this.#rows++;
     for (let i = 0; i < values.length; i++) (this.#columns[i] as Float64Array)[at] = values[i] as number;
     (this.#columns[values.length] as Float64Array)[at] = score;
     this.timesMs[at] = timeMs;

@@ -144,9 +144,9 @@ export class DriftWatch {
     for (let rows = 1; rows > 0; ) {
       rows = 0;
       for (const row of this.#deps.store.samples(nextMs, Number.MAX_SAFE_INTEGER)) {
-        const score = reader.score(row);
-        const inIncident = (row.flags & (SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED)) !== 0;
         const { timeMs } = row;
+        const score = monitor.windows.enters(timeMs) ? reader.score(row) : reader.pass(row);
+        const inIncident = (row.flags & (SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED)) !== 0;
         if (timeMs >= fromMs)
           decisions.push(...monitor.update({ timeMs, values: reader.values, score, inIncident }));
         nextMs = row.timeMs + 1;
