@@ -28,7 +28,7 @@ import {
 } from './events.ts';
 import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
-import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './learner.ts';
+import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
@@ -112,6 +112,8 @@ export class Agent {
   #lastDriftMs = 0;
   #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
+  /** A time that retraining.schedule names has come. */
+  #scheduled = false;
   #stopped = false;
 
   constructor(deps: AgentDependencies) {
@@ -442,7 +444,9 @@ export class Agent {
     const retraining = this.#retraining;
     if (retraining.running || this.#loaded?.slot === 'central') return;
     const hasModel = this.#watcher !== null;
-    if (!this.#schedule.due(nowMs, hasModel)) return;
+    const scheduled = this.#scheduled && hasModel;
+    if (!scheduled && !this.#schedule.due(nowMs, hasModel)) return;
+    this.#scheduled = false;
     const { kind } = this.#schedule.next(hasModel);
     this.#schedule.fitted(nowMs);
     retraining.fit(kind === 'first' || kind === 'widening' ? kind : 'schedule', '', nowMs);
@@ -471,9 +475,13 @@ export class Agent {
     if (JSON.stringify(before.budget) !== JSON.stringify(config.budget)) this.#schedule.night();
   }
 
-  /** The timer of the nightly refit rang. */
+  /** The timer of refits rang. */
   night(): void {
-    this.#schedule.night();
+    const { refit, retraining } = this.#config;
+    if (retraining.mode !== 'local') return;
+    // Learning by itself is off, but somebody has named a time.
+    if (refit === 'off' && retraining.schedule !== null) this.#scheduled = true;
+    else this.#schedule.night();
   }
 
   /** Another model, from the next sample on; what stands goes on under it. */
@@ -608,6 +616,12 @@ export class Agent {
     return `${this.state()}, ${sinks}`;
   }
 
+  #next(): NextFit {
+    const next = this.#schedule.next(this.#watcher !== null);
+    const nightly = this.#config.retraining.mode === 'local';
+    return next.kind === 'nightly' && !nightly ? { kind: 'none', dueMs: null } : next;
+  }
+
   /** Everything `edgewood status` shows. */
   status(): StatusReport {
     const watcher = this.#watcher;
@@ -620,7 +634,7 @@ export class Agent {
       startedMs: this.#startedMs,
       watcher,
       loaded: this.#loaded,
-      next: this.#schedule.next(watcher !== null),
+      next: this.#next(),
       fitting: this.#retraining.running,
       drift: this.#drift.report(),
       performance: this.#performanceReport(),

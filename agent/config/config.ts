@@ -139,7 +139,7 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
       // Who switched refits off before there was retraining wants the model to stay.
       mode:
         get<AgentConfig['retraining']['mode'] | undefined>('retraining.mode') ??
-        (get('learning.refit') === 'off' ? 'off' : 'local'),
+        (get('learning.refit') === 'off' && !values.has('retraining.schedule') ? 'off' : 'local'),
       onDrift: get('retraining.onDrift'),
       schedule: get<string | undefined>('retraining.schedule') ?? null,
     },

@@ -108,6 +108,7 @@ describe('resolving', () => {
       resolveConfig([settings({ stateDir: '/s', ...values })]).retraining.mode;
     expect(modeOf({ 'learning.refit': 'off' })).toBe('off');
     expect(modeOf({ 'learning.refit': 'off', 'retraining.mode': 'local' })).toBe('local');
+    expect(modeOf({ 'learning.refit': 'off', 'retraining.schedule': '0 3 * * sun' })).toBe('local');
     expect(modeOf({ 'retraining.mode': 'central' })).toBe('central');
   });
 

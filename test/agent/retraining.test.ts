@@ -158,6 +158,22 @@ describe('retraining', () => {
     expect(decisionsOf(it).at(-1)?.why).toMatch(/^5 incidents since its activation, the budget is 1 a day$/);
   });
 
+  test('on time, where a time is named, though learning by itself is off; not where the centre trains', () => {
+    for (const [settings, fits] of [
+      [{ 'retraining.schedule': '0 3 * * sun' }, 2],
+      [{}, 1],
+      [{ 'retraining.schedule': '0 3 * * sun', 'retraining.mode': 'central' }, 1],
+      [{ 'learning.refit': 'auto', 'retraining.mode': 'central' }, 1],
+    ] as const) {
+      const it = learned(settings);
+      it.agent.night();
+      run(it, 2);
+      expect(it.agent.status().counters['fits']).toBe(fits);
+      expect(namesOf(it)).toEqual(fits === 2 ? ['activated schedule'] : []);
+      expect(it.agent.status().next.kind).not.toBe('nightly');
+    }
+  });
+
   test('too little history is said', () => {
     const it = new ScriptedAgent(temporaryDirectory());
     it.agent.start();
