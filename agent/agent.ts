@@ -1,9 +1,9 @@
 import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
-import { alertData } from '../core/alert.ts';
+import type { AlertContext } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
 import { calibratedFor } from '../core/model.ts';
-import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
+import type { AlertData } from '../core/protocol/events.ts';
 import type { Verdict } from '../core/protocol/verdict.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
@@ -28,6 +28,7 @@ import {
 } from './events.ts';
 import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
+import { IncidentReports } from './incident-reports.ts';
 import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
@@ -39,16 +40,15 @@ import {
   type PerformanceReport,
 } from './performance.ts';
 import { Retraining, type RetrainingDocument } from './retraining.ts';
-import type { Telemetry } from './sinks/sink.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
-  type NewEvent,
   SAMPLE_AFTER_GAP,
   SAMPLE_EXCLUDED,
   SAMPLE_IN_INCIDENT,
   type Store,
   StoreFullError,
 } from './store/store.ts';
+import { type Seldom, type TelemetryPoint, telemetryBatch } from './telemetry-batch.ts';
 
 /** Rows replayed through the windows at start and after a model switch: 240 scores and the widest window. */
 const WARM_ROWS = 320;
@@ -58,8 +58,6 @@ const TELEMETRY_MS = 10_000;
 const DRIFT_TELEMETRY_MS = 5 * 60_000;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
-/** What was running is found out meanwhile; an alert waits no longer. */
-const SURVEY_DEADLINE_MS = 1000;
 
 export interface AgentDependencies {
   readonly config: AgentConfig;
@@ -84,12 +82,6 @@ export interface AgentDependencies {
   readonly publish: (message: object) => void;
 }
 
-export interface TelemetryPoint {
-  readonly timeMs: number;
-  readonly score: number | null;
-  readonly surprise: number | null;
-}
-
 /** The daemon's heart: sample -> judgement -> store and outbox -> delivery, and learning beside it. */
 export class Agent {
   readonly #deps: AgentDependencies;
@@ -98,6 +90,7 @@ export class Agent {
   readonly #retraining: Retraining;
   readonly #drift: DriftWatch;
   readonly #performance: Performance;
+  readonly #incidents: IncidentReports;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
@@ -169,6 +162,12 @@ export class Agent {
         deps.outward.wake();
       },
       degrade: (error) => this.#degrade(error),
+    });
+    this.#incidents = new IncidentReports({
+      ...deps,
+      commits: this.#commits,
+      processes: () => this.#config.processes,
+      context: () => this.#alertContext(),
     });
   }
 
@@ -347,65 +346,11 @@ export class Agent {
   }
 
   #onTransition(transition: Transition, watcher: Watcher): void {
-    const { incident, state } = transition;
-    if (state === 'opened') this.counters.incidents++;
-    // Made now and numbered when it is stored: with a full disk that is later, and the watcher moves on.
-    const alert = alertData(transition, watcher, this.#alertContext(), { epoch: '', n: 0 });
-    const surveyed = state === 'opened' ? this.#survey() : { processes: this.#processesOf(incident.id) };
-    const event: NewEvent = {
-      type: EVENT_TYPES.incident,
-      severity: incident.severity,
-      timeMs: transition.atMs,
-      subject: incident.id,
-      data: (sequence) => JSON.stringify({ ...alert, processes: surveyed.processes, sequence }),
-    };
-    this.#commits.commit(event, ({ data }) => ({
-      id: incident.id,
-      state,
-      severity: incident.severity,
-      openedAtMs: incident.openedAtMs,
-      resolvedAtMs: state === 'resolved' || state === 'invalidated' ? transition.atMs : null,
-      data,
-    }));
-    this.#deps.log(state === 'opened' ? 'warning' : 'info', `incident.${state}`, {
-      id: incident.id,
-      severity: incident.severity,
-      trigger: incident.trigger,
-      sentence: alert.explanation.sentence,
-    });
+    if (transition.state === 'opened') this.counters.incidents++;
+    this.#incidents.tell(transition, watcher);
   }
 
-  /**
-   * What is running as the incident opens. It takes two readings of /proc some time apart, and no event is stored
-   * meanwhile; should the process die, the next one finds the incident anew.
-   */
-  #survey(): { processes: AlertData['processes'] } {
-    const surveyed: { processes: AlertData['processes'] } = { processes: null };
-    const { survey, log } = this.#deps;
-    if (survey === null || this.#config.processes.count === 0) return surveyed;
-    const release = this.#commits.hold();
-    const timer = setTimeout(release, SURVEY_DEADLINE_MS);
-    survey(this.#config.processes)
-      .then(
-        (processes) => {
-          surveyed.processes = processes;
-        },
-        (error: unknown) => log('debug', 'processes.unavailable', { error: messageOf(error) }),
-      )
-      .finally(() => {
-        clearTimeout(timer);
-        release();
-      });
-    return surveyed;
-  }
-
-  /** Those that were running when it opened. */
-  #processesOf(incidentId: string): AlertData['processes'] {
-    const row = this.#deps.store.incident(incidentId);
-    return row === null ? null : (JSON.parse(row.data) as AlertData).processes;
-  }
-
-  #alertContext(): Parameters<typeof alertData>[2] {
+  #alertContext(): AlertContext {
     const { hostId, version, source } = this.#deps;
     const config = this.#config;
     return {
@@ -551,39 +496,22 @@ export class Agent {
     this.#lastTelemetryMs = now;
     const points = this.#telemetry;
     this.#telemetry = [];
-    const { outward, store } = this.#deps;
-    const memory = this.#deps.memory();
-    const seldom = this.#seldom(now);
-    const health = {
+    const batch = telemetryBatch({
+      ...this.#deps,
+      points,
+      counters: this.counters,
       state: this.state(),
-      samples: this.counters.samples,
-      gaps: this.counters.gaps,
-      notStored: this.counters.notStored,
-      databaseBytes: store.bytes(),
-      pending: outward.pending(),
-      memoryBytes: memory.residentBytes,
-      proportionalBytes: memory.proportionalBytes,
-      dropped: outward.deliveries.reduce((sum, { sink }) => sum + store.outbox(sink.name).dropped, 0),
-      connects: outward.deliveries.reduce((sum, { sink }) => sum + sink.status().connects, 0),
-      incidents: this.counters.incidents,
-      modelTrainedTo: this.#loaded === null ? null : this.#loaded.model.provenance.trainedToMs,
+      modelTrainedTo: this.#loaded?.model.provenance.trainedToMs ?? null,
       driftSeverity: this.#drift.severity,
-      latencyMs: this.#deps.figures.quantiles(),
-    };
-    const payload = JSON.stringify({
-      schemaVersion: 1,
-      hostId: this.#deps.hostId,
-      bootId: this.#deps.bootId,
-      samples: points.map(({ timeMs, score, surprise }) => ({ t: timeMs, score, surprise })),
-      health,
-      ...seldom,
+      seldom: this.#seldom(now),
+      nowMs: now,
     });
-    this.#deps.outward.telemetry({ timeMs: now, payload, health, ...seldom });
+    this.#deps.outward.telemetry(batch);
     this.#deps.publish({ telemetry: points });
   }
 
   /** What goes out every five minutes. */
-  #seldom(now: number): Pick<Telemetry, 'drift' | 'performance'> {
+  #seldom(now: number): Seldom {
     if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return {};
     this.#lastDriftMs = now;
     const drift = driftTelemetry(this.#drift.report());
