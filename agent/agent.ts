@@ -1,9 +1,10 @@
 import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
-import { alertData } from '../core/alert.ts';
+import type { AlertContext } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
 import { calibratedFor } from '../core/model.ts';
-import { type AlertData, EVENT_TYPES } from '../core/protocol/events.ts';
+import type { AlertData } from '../core/protocol/events.ts';
+import type { Verdict } from '../core/protocol/verdict.ts';
 import type { Sample } from '../core/sample.ts';
 import { Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
@@ -11,40 +12,52 @@ import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
 import {
+  type Adoption,
+  type DriftDocument,
+  DriftWatch,
+  driftTelemetry,
+  type NamedDecision,
+} from './drift.ts';
+import { conceptEvent, driftEvent, driftStates } from './drift-events.ts';
+import {
   type AgentFacts,
   identityChangedEvent,
   lifecycleEvent,
   maintenanceEvent,
-  modelActivatedEvent,
-  modelSummary,
   storeReplacedEvent,
 } from './events.ts';
 import type { Figures } from './figures.ts';
-import { type FitOutcome, Fitting } from './fitting.ts';
 import type { Identity } from './identity.ts';
-import { fitFromStore, LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule } from './learner.ts';
+import { IncidentReports } from './incident-reports.ts';
+import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
 import type { Outward } from './outward.ts';
+import {
+  conceptSentence,
+  Performance,
+  type PerformanceDocument,
+  type PerformanceReport,
+} from './performance.ts';
+import { Retraining, type RetrainingDocument } from './retraining.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
-  type NewEvent,
   SAMPLE_AFTER_GAP,
   SAMPLE_EXCLUDED,
   SAMPLE_IN_INCIDENT,
   type Store,
   StoreFullError,
 } from './store/store.ts';
+import { type Seldom, type TelemetryPoint, telemetryBatch } from './telemetry-batch.ts';
 
 /** Rows replayed through the windows at start and after a model switch: 240 scores and the widest window. */
 const WARM_ROWS = 320;
 const SAVE_MS = 60_000;
 const MAINTAIN_MS = 60_000;
 const TELEMETRY_MS = 10_000;
+const DRIFT_TELEMETRY_MS = 5 * 60_000;
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
-/** What was running is found out meanwhile; an alert waits no longer. */
-const SURVEY_DEADLINE_MS = 1000;
 
 export interface AgentDependencies {
   readonly config: AgentConfig;
@@ -69,18 +82,15 @@ export interface AgentDependencies {
   readonly publish: (message: object) => void;
 }
 
-export interface TelemetryPoint {
-  readonly timeMs: number;
-  readonly score: number | null;
-  readonly surprise: number | null;
-}
-
 /** The daemon's heart: sample -> judgement -> store and outbox -> delivery, and learning beside it. */
 export class Agent {
   readonly #deps: AgentDependencies;
   #config: AgentConfig;
   readonly #schedule: LearningSchedule;
-  readonly #fitting: Fitting;
+  readonly #retraining: Retraining;
+  readonly #drift: DriftWatch;
+  readonly #performance: Performance;
+  readonly #incidents: IncidentReports;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
@@ -92,8 +102,11 @@ export class Agent {
   #lastSavedMs = 0;
   #lastMaintainedMs = 0;
   #lastTelemetryMs = 0;
+  #lastDriftMs = 0;
   #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
+  /** A time that retraining.schedule names has come. */
+  #scheduled = false;
   #stopped = false;
 
   constructor(deps: AgentDependencies) {
@@ -106,10 +119,40 @@ export class Agent {
       deps.config.maintenance,
       parse<Snooze>(deps.store.getState('snooze')),
     );
-    this.#fitting = new Fitting({
+    const background = {
       monotonicMs: () => deps.clock.monotonicMs(),
       setImmediate: deps.setImmediate,
-    });
+      atOnce: deps.source.kind === 'replay',
+    };
+    this.#drift = new DriftWatch(
+      {
+        ...background,
+        store: deps.store,
+        schema: deps.source.schema,
+        log: deps.log,
+        decided: (decision) => this.#onDrift(decision),
+      },
+      parse<DriftDocument>(deps.store.getState('drift')),
+    );
+    this.#performance = new Performance(
+      deps.store,
+      parse<PerformanceDocument>(deps.store.getState('performance')),
+    );
+    this.#retraining = new Retraining(
+      {
+        ...background,
+        ...deps,
+        counters: this.counters,
+        schema: deps.source.schema,
+        config: () => this.#config,
+        facts: () => this.#facts,
+        loaded: () => this.#loaded,
+        drift: this.#drift,
+        commit: (event) => this.#commits.commit(event),
+        adopt: (loaded, adoption) => this.#replace(loaded, adoption),
+      },
+      parse<RetrainingDocument>(deps.store.getState('retraining')),
+    );
     this.#commits = new Commits({
       store: deps.store,
       clock: deps.clock,
@@ -119,6 +162,12 @@ export class Agent {
         deps.outward.wake();
       },
       degrade: (error) => this.#degrade(error),
+    });
+    this.#incidents = new IncidentReports({
+      ...deps,
+      commits: this.#commits,
+      processes: () => this.#config.processes,
+      context: () => this.#alertContext(),
     });
   }
 
@@ -137,7 +186,7 @@ export class Agent {
     const loaded = slots.load((slot, fault) => log('error', 'model.unusable', { slot, fault }));
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
-      this.#adopt(loaded, (watcher) => {
+      this.#adopt(loaded, 'restart', (watcher) => {
         try {
           if (state !== null) watcher.restore(state, loaded.sha256);
         } catch (error) {
@@ -175,16 +224,20 @@ export class Agent {
     const watcher = this.#watcher;
     let score = Number.NaN;
     let standing = false;
+    let opened = false;
     if (watcher !== null) {
       const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
       const judgement = figures.time('score', () => watcher.step(sample, gate, this.#deps.newId));
       this.counters.judged++;
       score = judgement.score;
       standing = watcher.incident.standing !== null;
+      opened = judgement.transition?.state === 'opened';
       if (judgement.transition !== null) this.#onTransition(judgement.transition, watcher);
     }
     this.#lastScore = score;
     this.#keep(sample, score, standing, gap);
+    if (opened) this.#onOpened(sample.timeMs);
+    if (watcher !== null && watcher === this.#watcher) this.#follow(sample.timeMs, watcher, score, standing);
     this.#housekeeping(sample.timeMs, score);
   }
 
@@ -218,6 +271,52 @@ export class Agent {
     }
   }
 
+  #follow(timeMs: number, watcher: Watcher, score: number, standing: boolean): void {
+    const leftOut = standing || this.#maintenance.excluded;
+    this.#drift.sample(timeMs, watcher.values, score, leftOut);
+  }
+
+  #onOpened(timeMs: number): void {
+    this.#performance.incidentOpened(timeMs);
+    this.#retraining.incidentOpened(timeMs);
+    this.#judgeConcept(timeMs);
+  }
+
+  #judgeConcept(nowMs: number): void {
+    if (this.#loaded === null) return;
+    const { sha256, model } = this.#loaded;
+    const subject = { sha256, trainedToMs: model.provenance.trainedToMs };
+    const inputDrift = this.#drift.phase !== 'steady';
+    const judgement = this.#performance.judge(subject, this.#config.budget.infoPerDay, inputDrift, nowMs);
+    if (judgement === null) return;
+    const sentence = conceptSentence(judgement, this.#performance.document.openings.length);
+    this.#commits.commit(conceptEvent(this.#facts, sentence, this.#drift.severity ?? 1, sha256, nowMs));
+    this.#deps.log('warning', 'drift.concept', { signs: judgement.signs, sentence });
+  }
+
+  /** An operator's word on an incident. @returns null where nothing, or more than one, begins so. @throws StoreFullError */
+  verdict(idOrPrefix: string, verdict: Verdict, note: string): object | null {
+    const row = this.#deps.store.incident(idOrPrefix);
+    if (row === null) return null;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#commits.commit(this.#performance.give(this.#facts, row, verdict, note, nowMs));
+    this.#deps.log('info', 'verdict.given', { id: row.id, verdict });
+    this.#judgeConcept(nowMs);
+    return this.#performance.verdicts.of(row.id);
+  }
+
+  #onDrift(decision: NamedDecision): void {
+    for (const state of driftStates(decision)) {
+      const { event, about } = driftEvent(this.#facts, state, decision);
+      this.#commits.commit(event);
+      const { severity, kinds, sentence } = about;
+      this.#deps.log(state === 'ended' ? 'info' : 'warning', `drift.${state}`, { severity, kinds, sentence });
+      if (state === 'retrain') {
+        this.#retraining.onDrift(sentence, decision.sinceMs, decision.decision.atMs);
+      }
+    }
+  }
+
   #followMaintenance(nowMs: number): void {
     this.#maintenance.follow(nowMs, (state, what) => {
       this.#commits.commit(maintenanceEvent(this.#facts, state, what, nowMs));
@@ -247,65 +346,11 @@ export class Agent {
   }
 
   #onTransition(transition: Transition, watcher: Watcher): void {
-    const { incident, state } = transition;
-    if (state === 'opened') this.counters.incidents++;
-    // Made now and numbered when it is stored: with a full disk that is later, and the watcher moves on.
-    const alert = alertData(transition, watcher, this.#alertContext(), { epoch: '', n: 0 });
-    const surveyed = state === 'opened' ? this.#survey() : { processes: this.#processesOf(incident.id) };
-    const event: NewEvent = {
-      type: EVENT_TYPES.incident,
-      severity: incident.severity,
-      timeMs: transition.atMs,
-      subject: incident.id,
-      data: (sequence) => JSON.stringify({ ...alert, processes: surveyed.processes, sequence }),
-    };
-    this.#commits.commit(event, ({ data }) => ({
-      id: incident.id,
-      state,
-      severity: incident.severity,
-      openedAtMs: incident.openedAtMs,
-      resolvedAtMs: state === 'resolved' || state === 'invalidated' ? transition.atMs : null,
-      data,
-    }));
-    this.#deps.log(state === 'opened' ? 'warning' : 'info', `incident.${state}`, {
-      id: incident.id,
-      severity: incident.severity,
-      trigger: incident.trigger,
-      sentence: alert.explanation.sentence,
-    });
+    if (transition.state === 'opened') this.counters.incidents++;
+    this.#incidents.tell(transition, watcher);
   }
 
-  /**
-   * What is running as the incident opens. It takes two readings of /proc some time apart, and no event is stored
-   * meanwhile; should the process die, the next one finds the incident anew.
-   */
-  #survey(): { processes: AlertData['processes'] } {
-    const surveyed: { processes: AlertData['processes'] } = { processes: null };
-    const { survey, log } = this.#deps;
-    if (survey === null || this.#config.processes.count === 0) return surveyed;
-    const release = this.#commits.hold();
-    const timer = setTimeout(release, SURVEY_DEADLINE_MS);
-    survey(this.#config.processes)
-      .then(
-        (processes) => {
-          surveyed.processes = processes;
-        },
-        (error: unknown) => log('debug', 'processes.unavailable', { error: messageOf(error) }),
-      )
-      .finally(() => {
-        clearTimeout(timer);
-        release();
-      });
-    return surveyed;
-  }
-
-  /** Those that were running when it opened. */
-  #processesOf(incidentId: string): AlertData['processes'] {
-    const row = this.#deps.store.incident(incidentId);
-    return row === null ? null : (JSON.parse(row.data) as AlertData).processes;
-  }
-
-  #alertContext(): Parameters<typeof alertData>[2] {
+  #alertContext(): AlertContext {
     const { hostId, version, source } = this.#deps;
     const config = this.#config;
     return {
@@ -316,7 +361,7 @@ export class Agent {
       replayed: source.kind === 'replay',
       warmingUp: false,
       maintenance: this.#maintenance.active.length > 0,
-      driftSeverity: null,
+      driftSeverity: this.#drift.severity,
       processes: null,
     };
   }
@@ -326,6 +371,10 @@ export class Agent {
     if (this.#watcher !== null && this.#loaded !== null) {
       documents['watcher'] = JSON.stringify(this.#watcher.state(this.#loaded.sha256));
     }
+    documents['performance'] = JSON.stringify(this.#performance.document);
+    documents['retraining'] = JSON.stringify(this.#retraining.document);
+    const { document } = this.#drift;
+    if (document !== null) documents['drift'] = JSON.stringify(document);
     return documents;
   }
 
@@ -337,48 +386,25 @@ export class Agent {
   // Learning.
 
   #learn(nowMs: number): void {
-    if (this.#fitting.running || this.#loaded?.slot === 'central') return;
-    if (!this.#schedule.due(nowMs, this.#watcher !== null)) return;
-    const { store, source, version } = this.#deps;
-    const config = this.#config;
+    const retraining = this.#retraining;
+    if (retraining.running || this.#loaded?.slot === 'central') return;
+    const hasModel = this.#watcher !== null;
+    const scheduled = this.#scheduled && hasModel;
+    if (!scheduled && !this.#schedule.due(nowMs, hasModel)) return;
+    this.#scheduled = false;
+    const { kind } = this.#schedule.next(hasModel);
     this.#schedule.fitted(nowMs);
-    const fit = fitFromStore({
-      store,
-      schema: source.schema,
-      nowMs,
-      budget: config.budget,
-      renotifyMs: config.renotifyMs,
-      intervalMs: config.intervalMs,
-      toolVersion: version,
-      seed: 1,
-    });
-    // A replay at full pace has no time between its samples: the model must be there for the next one.
-    const finish = (outcome: FitOutcome): void => this.#finishFit(outcome, nowMs);
-    if (source.kind === 'replay') finish(Fitting.atOnce(fit));
-    else this.#fitting.start(fit, finish);
+    retraining.fit(kind === 'first' || kind === 'widening' ? kind : 'schedule', '', nowMs);
   }
 
-  #finishFit(outcome: FitOutcome, nowMs: number): void {
-    const { log, slots } = this.#deps;
-    try {
-      if ('error' in outcome) throw outcome.error;
-      if (outcome.model === null) {
-        this.counters.failedFits++;
-        log('warning', 'model.notEnoughHistory', { leastRows: LEAST_TRAINING_ROWS });
-        return;
-      }
-      const loaded = slots.install(outcome.model);
-      this.counters.fits++;
-      const incident = this.#watcher?.incident;
-      this.#adopt(loaded, (watcher) => {
-        if (incident !== undefined) watcher.takeOver(incident);
-      });
-      log('info', 'model.activated', { ...modelSummary(loaded), bytes: loaded.bytes });
-      this.#commits.commit(modelActivatedEvent(loaded, nowMs));
-    } catch (error) {
-      this.counters.failedFits++;
-      log('error', 'model.fitFailed', { error: messageOf(error) });
-    }
+  /** A new model, as somebody asked. @throws Error in plain words where it can't be */
+  retrain(why: string): object {
+    return this.#retraining.onCommand(why, this.#deps.clock.nowMs());
+  }
+
+  /** The model before, as somebody asked. @throws Error in plain words where there is none */
+  rollback(why: string): object {
+    return this.#retraining.rollback(why, this.#deps.clock.nowMs());
   }
 
   /**
@@ -394,21 +420,35 @@ export class Agent {
     if (JSON.stringify(before.budget) !== JSON.stringify(config.budget)) this.#schedule.night();
   }
 
-  /** The timer of the nightly refit rang. */
+  /** The timer of refits rang. */
   night(): void {
-    this.#schedule.night();
+    const { refit, retraining } = this.#config;
+    if (retraining.mode !== 'local') return;
+    // Learning by itself is off, but somebody has named a time.
+    if (refit === 'off' && retraining.schedule !== null) this.#scheduled = true;
+    else this.#schedule.night();
   }
 
-  #adopt(loaded: LoadedModel, restore: (watcher: Watcher) => void): void {
+  /** Another model, from the next sample on; what stands goes on under it. */
+  #replace(loaded: LoadedModel, adoption: Adoption): void {
+    const incident = this.#watcher?.incident;
+    this.#adopt(loaded, adoption, (watcher) => {
+      if (incident !== undefined) watcher.takeOver(incident);
+    });
+  }
+
+  #adopt(loaded: LoadedModel, adoption: Adoption, restore: (watcher: Watcher) => void): void {
     // A central model may have been calibrated for this very host.
     const model = calibratedFor(loaded.model, this.#deps.hostId, this.#config.hostName);
     const watcher = new Watcher(model, this.#deps.source.schema, this.#settings);
-    for (const row of this.#deps.store.lastSamples(WARM_ROWS)) {
+    const rows = this.#deps.store.lastSamples(WARM_ROWS);
+    for (const row of rows) {
       if (row.values.length === this.#deps.source.schema.length) watcher.warm(row);
     }
     restore(watcher);
     this.#loaded = loaded;
     this.#watcher = watcher;
+    this.#drift.adopt(loaded, adoption, rows.at(-1)?.timeMs ?? null);
     this.#endUnwatched(watcher);
   }
 
@@ -456,33 +496,32 @@ export class Agent {
     this.#lastTelemetryMs = now;
     const points = this.#telemetry;
     this.#telemetry = [];
-    const { outward, store } = this.#deps;
-    const memory = this.#deps.memory();
-    const health = {
+    const batch = telemetryBatch({
+      ...this.#deps,
+      points,
+      counters: this.counters,
       state: this.state(),
-      samples: this.counters.samples,
-      gaps: this.counters.gaps,
-      notStored: this.counters.notStored,
-      databaseBytes: store.bytes(),
-      pending: outward.pending(),
-      memoryBytes: memory.residentBytes,
-      proportionalBytes: memory.proportionalBytes,
-      dropped: outward.deliveries.reduce((sum, { sink }) => sum + store.outbox(sink.name).dropped, 0),
-      connects: outward.deliveries.reduce((sum, { sink }) => sum + sink.status().connects, 0),
-      incidents: this.counters.incidents,
-      modelTrainedTo: this.#loaded === null ? null : this.#loaded.model.provenance.trainedToMs,
-      driftSeverity: null,
-      latencyMs: this.#deps.figures.quantiles(),
-    };
-    const payload = JSON.stringify({
-      schemaVersion: 1,
-      hostId: this.#deps.hostId,
-      bootId: this.#deps.bootId,
-      samples: points.map(({ timeMs, score, surprise }) => ({ t: timeMs, score, surprise })),
-      health,
+      modelTrainedTo: this.#loaded?.model.provenance.trainedToMs ?? null,
+      driftSeverity: this.#drift.severity,
+      seldom: this.#seldom(now),
+      nowMs: now,
     });
-    this.#deps.outward.telemetry({ timeMs: now, payload, health });
+    this.#deps.outward.telemetry(batch);
     this.#deps.publish({ telemetry: points });
+  }
+
+  /** What goes out every five minutes. */
+  #seldom(now: number): Seldom {
+    if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return {};
+    this.#lastDriftMs = now;
+    const drift = driftTelemetry(this.#drift.report());
+    const { weeks: _, ...performance } = this.#performanceReport();
+    return { performance, ...(drift && { drift }) };
+  }
+
+  #performanceReport(): PerformanceReport {
+    const nowMs = this.#lastSample?.timeMs ?? this.#deps.clock.nowMs();
+    return this.#performance.report(nowMs, this.#retraining.document.history);
   }
 
   state(): AgentState {
@@ -505,6 +544,12 @@ export class Agent {
     return `${this.state()}, ${sinks}`;
   }
 
+  #next(): NextFit {
+    const next = this.#schedule.next(this.#watcher !== null);
+    const nightly = this.#config.retraining.mode === 'local';
+    return next.kind === 'nightly' && !nightly ? { kind: 'none', dueMs: null } : next;
+  }
+
   /** Everything `edgewood status` shows. */
   status(): StatusReport {
     const watcher = this.#watcher;
@@ -517,8 +562,11 @@ export class Agent {
       startedMs: this.#startedMs,
       watcher,
       loaded: this.#loaded,
-      next: this.#schedule.next(watcher !== null),
-      fitting: this.#fitting.running,
+      next: this.#next(),
+      fitting: this.#retraining.running,
+      drift: this.#drift.report(),
+      performance: this.#performanceReport(),
+      retraining: { ...this.#config.retraining, history: this.#retraining.document.history },
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,
       lastScore: this.#lastScore,
@@ -533,7 +581,8 @@ export class Agent {
     this.#lifecycle('stopped');
     this.#commits.finish();
     this.#stopped = true;
-    this.#fitting.giveUp();
+    this.#retraining.giveUp();
+    this.#drift.stop();
   }
 }
 

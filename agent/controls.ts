@@ -1,4 +1,5 @@
 import type { Clock } from '../collector/source.ts';
+import { VERDICTS, type Verdict } from '../core/protocol/verdict.ts';
 import type { Agent } from './agent.ts';
 import type { Handler } from './local-api.ts';
 import { LEVELS, type Level } from './log.ts';
@@ -12,6 +13,8 @@ export const MAX_LEVEL_MS = 24 * 3_600_000;
  * What the local socket can change, for whoever may open it (its owner and its group):
  * {"method":"snooze","ms":7200000,"reason":"disk swap","training":"exclude"}, ms 0 ends it;
  * {"method":"logLevel","level":"debug","ms":600000}, back to what was configured after that time.
+ * {"method":"retrain","why":"…"}, {"method":"rollback","why":"…"};
+ * {"method":"verdict","id":"3f2a","verdict":"false","note":"…"}.
  * Requests come from outside: each field is checked, and what is wrong with it is the answer.
  */
 export function controls(
@@ -31,6 +34,14 @@ export function controls(
       const snooze: Snooze = { fromMs: nowMs, untilMs: nowMs + ms, reason, training };
       return agent()?.snooze(ms === 0 ? null : snooze);
     },
+    retrain: ({ why = '' }) => asked(agent).retrain(reasonOf(why)),
+    rollback: ({ why = '' }) => asked(agent).rollback(reasonOf(why)),
+    verdict: ({ id, verdict, note = '' }) => {
+      if (typeof id !== 'string' || id === '')
+        throw new Error('id: expected the beginning of an incident’s id');
+      if (!VERDICTS.includes(verdict as Verdict)) throw new Error(`verdict: expected ${VERDICTS.join(', ')}`);
+      return asked(agent).verdict(id, verdict as Verdict, reasonOf(note, 'note'));
+    },
     logLevel: ({ level, ms }) => {
       if (!LEVELS.includes(level as Level)) throw new Error(`level: expected ${LEVELS.join(', ')}`);
       if (!isDuration(ms, MAX_LEVEL_MS) || ms === 0) throw new Error('for how long: expected up to 24 hours');
@@ -49,3 +60,15 @@ export function controls(
 
 const isDuration = (ms: unknown, most: number): ms is number =>
   typeof ms === 'number' && Number.isFinite(ms) && ms >= 0 && ms <= most;
+
+function asked(agent: () => Agent | null): Agent {
+  const running = agent();
+  if (running === null) throw new Error('the agent is starting; try again');
+  return running;
+}
+
+function reasonOf(why: unknown, name = 'why'): string {
+  if (typeof why !== 'string' || why.length > MAX_REASON_LENGTH)
+    throw new Error(`${name}: expected a text of at most ${MAX_REASON_LENGTH} characters`);
+  return why;
+}

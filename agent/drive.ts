@@ -189,13 +189,15 @@ async function trim(log: Log): Promise<void> {
 
 /** The nightly refit, somewhere between 2 and 5 at night, so that a fleet does not work at the same minute. */
 function scheduleNights(config: AgentConfig, source: Source, agent: Agent): () => void {
-  if (config.refit === 'off' || source.kind === 'replay') return () => {};
+  const { schedule: own } = config.retraining;
+  if ((config.refit === 'off' && own === null) || source.kind === 'replay') return () => {};
   let stop = (): void => {};
   let stopped = false;
   const minute = Math.floor(Math.random() * 180);
   void import('node-cron').then(({ schedule }) => {
     if (stopped) return;
-    const task = schedule(`${minute % 60} ${2 + Math.floor(minute / 60)} * * *`, () => agent.night());
+    const nightly = `${minute % 60} ${2 + Math.floor(minute / 60)} * * *`;
+    const task = schedule(own ?? nightly, () => agent.night());
     stop = () => void task.stop();
   });
   return () => {

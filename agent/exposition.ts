@@ -211,6 +211,20 @@ export function exposition(
     'Up to when the model was trained, since 1970.',
     one(model === null ? null : Date.parse(model.trainedTo) / 1000),
   );
+  const { drift } = status;
+  it.family('edgewood_drift_severity', 'gauge', 'Drift, 1 (none) to 10.', one(drift?.severity ?? null));
+  it.family(
+    'edgewood_drift_distance',
+    'gauge',
+    'Kolmogorov-Smirnov distance of the last window from the training.',
+    (drift?.streams ?? []).map(({ name, d }) => [{ metric: name }, d]),
+  );
+  it.family(
+    'edgewood_drift_threshold',
+    'gauge',
+    'Distance from which on it counts.',
+    (drift?.streams ?? []).map(({ name, threshold }) => [{ metric: name }, threshold]),
+  );
   it.family('process_cpu_seconds', 'counter', 'User and system time.', one(process.cpuSeconds));
   it.family('process_resident_memory_bytes', 'gauge', 'Resident set size.', one(process.residentBytes));
   it.family(

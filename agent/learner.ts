@@ -3,20 +3,15 @@ import type { Stepwise } from '../core/features.ts';
 import { type Budget, DEFAULT_BUDGET, type Model } from '../core/model.ts';
 import type { MetricSchema } from '../core/sample.ts';
 import { TRAINING_DEFAULTS, trainModel, usableMetrics } from '../core/train.ts';
-import { SAMPLE_EXCLUDED, SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
+import { withLongReference } from './drift-reference.ts';
+import { flagsLeftOut } from './left-out.ts';
+import { SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 
 const HOUR_MS = 3_600_000;
 /** Rows a fit takes at the most: a day at 5 s, a month at 2 minutes. The newest ones. */
 export const MAX_TRAINING_ROWS = 30_000;
 /** Fewer rows than this are no basis for a model. */
 export const LEAST_TRAINING_ROWS = 40;
-/** A lasting new normal is learned in the end: incidents are left out only up to this share of the rows. */
-const INCIDENT_SHARE = 0.25;
-
-/** Flags of the rows that a model does not learn from. */
-export const flagsLeftOut = (rows: number, inIncident: number): number =>
-  inIncident <= INCIDENT_SHARE * rows ? SAMPLE_IN_INCIDENT | SAMPLE_EXCLUDED : SAMPLE_EXCLUDED;
-
 /** A fit that found too little history is tried again so much later, not at every sample. */
 const RETRY_MS = 60_000;
 
@@ -109,14 +104,26 @@ export interface FitRequest {
   readonly intervalMs: number;
   readonly toolVersion: string;
   readonly seed: number;
+  /** The newest so many rows, MAX_TRAINING_ROWS where it is not said. */
+  readonly mostRows?: number;
+  /** Drift is held against nothing from before this time; null: against 14 days. */
+  readonly referenceFromMs: number | null;
 }
 
 /**
- * Fits a model to the host's own history.
+ * Fits a model to the host's own history: to its newest rows, and the reference of drift to its last fortnight.
  * @returns null where there is not enough to learn from
  */
 export function* fitFromStore(request: FitRequest): Stepwise<Model | null> {
-  const rows = request.store.lastSamples(MAX_TRAINING_ROWS);
+  // On its own, so that the rows are gone before the reference needs room.
+  const model = yield* fitNewest(request);
+  return model === null
+    ? null
+    : yield* withLongReference(model, { ...request, fromMs: request.referenceFromMs });
+}
+
+function* fitNewest(request: FitRequest): Stepwise<Model | null> {
+  const rows = request.store.lastSamples(request.mostRows ?? MAX_TRAINING_ROWS);
   yield;
   const inIncident = rows.filter((row) => (row.flags & SAMPLE_IN_INCIDENT) !== 0).length;
   const leaveOut = flagsLeftOut(rows.length, inIncident);

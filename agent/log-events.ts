@@ -11,6 +11,14 @@ export const LOG_EVENTS = {
   'delivery.recovered': 'The sink takes events again.',
   'delivery.retry': 'The sink did not take events; told once for each reason, tried again with backoff.',
   'delivery.unfinished': 'Stopped with events yet to deliver; they wait in the outbox for the next start.',
+  'drift.concept':
+    'The model no longer fits, by operators’ verdicts or its alarms, though no metric has drifted.',
+  'drift.ended': 'Drift is over: the last window is like the training again.',
+  'drift.failed': 'A bug of ours: the windows of drift could not be filled from the stored samples.',
+  'drift.heldBack': 'A new model would be asked for again, but was within the last day.',
+  'drift.retrain': 'Drift has lasted for three windows side by side: a new model is asked for.',
+  'drift.sensor': 'A sensor stands still or is missing as never in training, or the clock went backwards.',
+  'drift.warning': 'This host is no longer as in training. Fields: severity, kinds, the sentence.',
   'http.insecure': 'A token or password goes over plain http.',
   'http.listening': 'The address of /metrics, /healthz and /readyz.',
   'http.unavailable': 'That address can not be listened on; the agent watches without it.',
@@ -47,6 +55,15 @@ export const LOG_EVENTS = {
   'mqtt.subscriptionRefused': 'The broker does not let this agent subscribe to its commands.',
   'mqtt.version': 'The broker does not speak MQTT 5; 3.1.1 from now on.',
   'processes.unavailable': 'The heaviest processes could not be read; the alert goes without them.',
+  'retraining.activated': 'A new model watches. Fields: reason, the sentence.',
+  'retraining.asked':
+    'The centre is asked for a new model (retraining.mode: central, or the model is its own).',
+  'retraining.begun': 'A new model is being fitted. Fields: reason, the sentence.',
+  'retraining.failed': 'No new model could be fitted; the one before stays.',
+  'retraining.heldBack': 'A new model was fitted and would have been worse; the one before stays.',
+  'retraining.rolledBack':
+    'The model before watches again: as asked, or because the new one alarmed too often.',
+  'retraining.told': 'A new model is needed, and none is fitted: retraining is off.',
   'sampler.failed': 'The source of samples has failed for good; the agent ends.',
   'series.failed': 'A bug of ours in the delivery of samples; it is tried again.',
   'series.recovered': 'The sink takes samples again.',
@@ -60,6 +77,7 @@ export const LOG_EVENTS = {
   'store.recovered': 'There is room again.',
   'store.retention': 'Old samples and events were removed.',
   'store.schemaChanged': 'The database holds samples with other metrics.',
+  'verdict.given': 'Somebody has said what an alert was worth. Fields: id, verdict.',
 } as const;
 
 export type LogEvent = keyof typeof LOG_EVENTS;

@@ -4,11 +4,14 @@ import type { Watcher } from '../core/watcher.ts';
 import type { LoadedModel } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { Delivery } from './delivery.ts';
+import type { DriftReport } from './drift.ts';
 import { modelSummary } from './events.ts';
 import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
 import type { NextFit } from './learner.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
+import type { PerformanceReport } from './performance.ts';
+import type { RetrainingDocument } from './retraining.ts';
 import type { Store } from './store/store.ts';
 
 export type AgentState = 'warming-up' | 'watching' | 'incident' | 'maintenance';
@@ -29,6 +32,9 @@ export interface StatusParts {
   readonly loaded: LoadedModel | null;
   readonly next: NextFit;
   readonly fitting: boolean;
+  readonly drift: DriftReport | null;
+  readonly performance: PerformanceReport;
+  readonly retraining: AgentConfig['retraining'] & Pick<RetrainingDocument, 'history'>;
   readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;
   readonly lastScore: number;
@@ -52,6 +58,9 @@ export function statusReport(parts: StatusParts) {
     startedMs: parts.startedMs,
     next: parts.next,
     fitting: parts.fitting,
+    drift: parts.drift,
+    performance: parts.performance,
+    retraining: parts.retraining,
     intervalMs: config.intervalMs,
     source: { kind: source.kind, description: source.describe(), faults: source.faults() },
     metrics: source.schema.map((metric, i) => ({

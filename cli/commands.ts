@@ -176,6 +176,17 @@ export const COMMANDS: readonly Command[] = [
     alerts('tail', 'Follow alerts as they come', 'tail'),
     alerts('list', 'The latest incidents', 'list --limit 5'),
     alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
+    command({
+      command: 'verdict <id> <verdict>',
+      describe: 'Say what an alert was worth: true, false, or benign (right, but nobody needed it)',
+      builder: (yargs) =>
+        local(yargs)
+          .positional('id', { type: 'string', demandOption: true, describe: 'Beginning of its id' })
+          .positional('verdict', { type: 'string', choices: ['true', 'false', 'benign'], demandOption: true })
+          .option('note', { type: 'string', default: '', describe: 'Kept with it' })
+          .example('$0 alerts verdict 3f2a9c1d false --note "backup"', 'A false alarm'),
+      load: () => import('./commands/verdict.ts'),
+    }),
   ]),
   command({
     command: 'snooze [duration]',
@@ -191,6 +202,25 @@ export const COMMANDS: readonly Command[] = [
         })
         .example('$0 snooze 2h --reason "disk swap"', 'For planned work'),
     load: () => import('./commands/snooze.ts'),
+  }),
+  command({
+    command: 'retrain',
+    describe:
+      'A new model for this host now, from its own history; compared with the old one before it replaces it',
+    builder: (yargs) =>
+      local(yargs)
+        .option('why', { type: 'string', default: '', describe: 'Goes into the event and the log' })
+        .example('$0 retrain --why "new release"', 'After a change that is here to stay'),
+    load: () => import('./commands/retrain.ts'),
+  }),
+  command({
+    command: 'rollback',
+    describe: 'The model before watches this host again; a second time: as it was',
+    builder: (yargs) =>
+      local(yargs)
+        .option('why', { type: 'string', default: '', describe: 'Goes into the event and the log' })
+        .example('$0 rollback --why "too many alarms"', 'Take a new model back'),
+    load: () => import('./commands/rollback.ts'),
   }),
   command({
     command: 'log-level <level>',

@@ -24,6 +24,8 @@ export interface Detector {
   /** Inputs per metric. */
   readonly inputsPerMetric: number;
   score(values: ArrayLike<number>): number;
+  /** Moves the windows on as `score` does, without its cost; the next score is the same. */
+  advance(values: ArrayLike<number>): void;
   inputs(): Float64Array;
   scoreInputs(inputs: ArrayLike<number>): number;
   explained(): number;
@@ -50,6 +52,10 @@ export class MetricForestsDetector implements Detector {
 
   score(values: ArrayLike<number>): number {
     return this.scoreInputs(this.#features.update(values));
+  }
+
+  advance(values: ArrayLike<number>): void {
+    this.#features.update(values);
   }
 
   inputs(): Float64Array {

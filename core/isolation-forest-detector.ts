@@ -52,6 +52,9 @@ export class IsolationForestDetector implements Detector {
     return this.scoreInputs(this.#inputs);
   }
 
+  /** No windows. */
+  advance(): void {}
+
   inputs(): Float64Array {
     return this.#inputs;
   }

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -86,6 +87,22 @@ export class ModelSlots {
     renameSync(temporary, this.path('current'));
     this.#syncDirectory();
     return { model, sha256: artifactSha256(bytes), slot: 'current', bytes: bytes.length };
+  }
+
+  /**
+   * Swaps `current` and `previous`: a second time, it is as before. Durable when it returns.
+   * @returns null, with nothing changed, where there is no usable previous one
+   */
+  rollback(onFault: (slot: Slot, fault: string) => void): LoadedModel | null {
+    const loaded = this.#read('previous', onFault);
+    if (loaded === null) return null;
+    const aside = join(this.#directory, 'rolled-back.tmp');
+    // A cut after the first leaves the previous one, which load() takes; after the second, the right one.
+    if (existsSync(this.path('current'))) renameSync(this.path('current'), aside);
+    renameSync(this.path('previous'), this.path('current'));
+    if (existsSync(aside)) renameSync(aside, this.path('previous'));
+    this.#syncDirectory();
+    return { ...loaded, slot: 'current' };
   }
 
   /** Sets a slot aside that can't be used. */

@@ -54,6 +54,12 @@ export interface AgentConfig {
   readonly networkExclude: readonly string[] | undefined;
   readonly warmupMs: number;
   readonly refit: 'auto' | 'off';
+  readonly retraining: {
+    readonly mode: 'local' | 'central' | 'off';
+    readonly onDrift: boolean;
+    /** Five fields of cron; null: once a night. */
+    readonly schedule: string | null;
+  };
   readonly budget: Budget;
   readonly renotifyMs: number;
   readonly http: { readonly host: string; readonly port: number } | null;
@@ -129,6 +135,14 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
     networkExclude: get('network.exclude'),
     warmupMs: get('learning.warmup'),
     refit: get('learning.refit'),
+    retraining: {
+      // Who switched refits off before there was retraining wants the model to stay.
+      mode:
+        get<AgentConfig['retraining']['mode'] | undefined>('retraining.mode') ??
+        (get('learning.refit') === 'off' && !values.has('retraining.schedule') ? 'off' : 'local'),
+      onDrift: get('retraining.onDrift'),
+      schedule: get<string | undefined>('retraining.schedule') ?? null,
+    },
     budget: {
       infoPerDay: get('budget.info'),
       warningPerDay: get('budget.warning'),

@@ -1,58 +1,25 @@
 import { parseBytes, parseDurationMs, parseRatePerDay } from '../units.ts';
 import { isCronExpression, isTimeZone } from './cron.ts';
+import type { Key } from './key.ts';
+import {
+  boolean,
+  bounded,
+  cron,
+  labels,
+  loopbackAddress,
+  oneOf,
+  parseCount,
+  text,
+  textList,
+  topicLevel,
+} from './parsers.ts';
+import { SINK_KEYS } from './sink-keys.ts';
+
+export type { Key } from './key.ts';
 
 /**
  * Every setting, once: the file's validation, the flags, the environment and the reference are read off this table.
  */
-export interface Key {
-  /** Dotted path in the file; `sinks[].url` for an entry of a list. */
-  readonly path: string;
-  readonly expected: string;
-  /** Gives the value the agent works with, or undefined for what it can't take. */
-  readonly parse: (raw: unknown) => unknown;
-  readonly default?: string | number | boolean;
-  readonly doc: string;
-  /** Taken over at a reload (SIGHUP); the others wait for a restart. */
-  readonly reload?: true;
-}
-
-const text = (raw: unknown): string | undefined =>
-  typeof raw === 'string' && raw !== '' ? raw : typeof raw === 'number' ? String(raw) : undefined;
-const bounded =
-  (parse: (text: string) => number | null, low: number, high: number) =>
-  (raw: unknown): number | undefined => {
-    const value = typeof raw === 'string' || typeof raw === 'number' ? parse(String(raw)) : null;
-    return value === null || value < low || value > high ? undefined : value;
-  };
-const parseCount = (text: string): number | null => (/^\d{1,9}$/.test(text) ? Number(text) : null);
-const oneOf =
-  (...choices: readonly string[]) =>
-  (raw: unknown): string | undefined =>
-    typeof raw === 'string' && choices.includes(raw) ? raw : undefined;
-const boolean = (raw: unknown): boolean | undefined =>
-  raw === true || raw === 'true' ? true : raw === false || raw === 'false' ? false : undefined;
-const textList = (raw: unknown): string[] | undefined =>
-  Array.isArray(raw) && raw.every((entry) => typeof entry === 'string') ? [...raw] : undefined;
-const topicLevel = (raw: unknown): string | undefined => {
-  const value = text(raw);
-  return value !== undefined && /^[^/+#\p{C}]{1,64}$/u.test(value) ? value : undefined;
-};
-const labels = (raw: unknown): Record<string, string> | undefined => {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return undefined;
-  const entries = Object.entries(raw).map(([key, value]) => [key, text(value)] as const);
-  const fine =
-    entries.length <= 32 &&
-    entries.every(([key, value]) => /^[\w.-]{1,64}$/.test(key) && value !== undefined);
-  return fine ? (Object.fromEntries(entries) as Record<string, string>) : undefined;
-};
-
-/** Whoever wants it further away puts a proxy in front, which can ask for a password. */
-const loopbackAddress = (text: string): { host: string; port: number } | undefined => {
-  const [, host, port] = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):(\d{1,5})$/.exec(text) ?? [];
-  if (host === undefined || Number(port) > 65_535) return undefined;
-  return { host: host === '[::1]' ? '::1' : host, port: Number(port) };
-};
-
 const DAY_MS = 86_400_000;
 
 export const KEYS: readonly Key[] = [
@@ -132,8 +99,29 @@ export const KEYS: readonly Key[] = [
     expected: 'auto or off',
     parse: oneOf('auto', 'off'),
     default: 'auto',
-    doc: 'auto: again at 1 h, 6 h and 24 h of history, then every night.',
+    doc: 'auto: again at 1 h, 6 h and 24 h of history, then every night. off: the first model stays (and retraining.mode is off, unless set).',
     reload: true,
+  },
+  {
+    path: 'retraining.mode',
+    expected: 'local, central or off',
+    parse: oneOf('local', 'central', 'off'),
+    doc: 'local (default): the host fits its new model itself. central: an event asks for one. off: drift is told of, no more.',
+    reload: true,
+  },
+  {
+    path: 'retraining.onDrift',
+    expected: 'true or false',
+    parse: boolean,
+    default: true,
+    doc: 'A new model when drift has lasted, at most one a day.',
+    reload: true,
+  },
+  {
+    path: 'retraining.schedule',
+    expected: 'five fields of cron, e.g. 0 3 * * sun',
+    parse: cron,
+    doc: 'When to fit anew; instead of a minute of its own between 2 and 5 every night. Time zone of the host.',
   },
   {
     path: 'budget.info',
@@ -296,78 +284,7 @@ export const KEYS: readonly Key[] = [
     parse: oneOf('exclude', 'include'),
     doc: 'Whether models learn from what happens then; by default they do not.',
   },
-  {
-    path: 'sinks[].type',
-    expected: 'mqtt, influx, webhook or stdout',
-    parse: oneOf('mqtt', 'influx', 'webhook', 'stdout'),
-    doc: 'Kind of sink.',
-  },
-  {
-    path: 'sinks[].name',
-    expected: '1 to 64 characters without / + #',
-    parse: topicLevel,
-    doc: 'Name of the sink; by default its type.',
-  },
-  {
-    path: 'sinks[].url',
-    expected: 'mqtt://HOST[:PORT], mqtts://HOST[:PORT], http://… or https://…',
-    parse: (raw) => (typeof raw === 'string' && /^(mqtt|http)s?:\/\/[^\s]+$/.test(raw) ? raw : undefined),
-    doc: 'Broker, InfluxDB server, or where a webhook posts to.',
-  },
-  {
-    path: 'sinks[].org',
-    expected: 'a text',
-    parse: text,
-    doc: 'InfluxDB: organisation; in the url it is ?org=….',
-  },
-  {
-    path: 'sinks[].bucket',
-    expected: 'a text',
-    parse: text,
-    doc: 'InfluxDB: bucket; by default edgewood; in the url it is ?bucket=….',
-  },
-  {
-    path: 'sinks[].tokenFile',
-    expected: 'a path',
-    parse: text,
-    doc: 'InfluxDB, webhook: file that holds the token.',
-  },
-  {
-    path: 'sinks[].format',
-    expected: 'cloudevents or alertmanager',
-    parse: oneOf('cloudevents', 'alertmanager'),
-    doc: 'Webhook: a CloudEvent a request (default), or the API of the Prometheus Alertmanager.',
-  },
-  {
-    path: 'sinks[].minimumSeverity',
-    expected: 'info, warning or critical',
-    parse: oneOf('info', 'warning', 'critical'),
-    doc: 'Webhook: alerts below are left out; by default info.',
-  },
-  {
-    path: 'sinks[].acknowledge',
-    expected: 'broker or hub',
-    parse: oneOf('broker', 'hub'),
-    doc: 'MQTT: an event is delivered when the broker has it (default), or when the hub says so.',
-  },
-  { path: 'sinks[].usernameFile', expected: 'a path', parse: text, doc: 'File that holds the user name.' },
-  { path: 'sinks[].username', expected: 'a text', parse: text, doc: 'User name.' },
-  { path: 'sinks[].passwordFile', expected: 'a path', parse: text, doc: 'File that holds the password.' },
-  { path: 'sinks[].caFile', expected: 'a path', parse: text, doc: 'Certificate authority (PEM).' },
-  { path: 'sinks[].certFile', expected: 'a path', parse: text, doc: 'Client certificate (PEM).' },
-  { path: 'sinks[].keyFile', expected: 'a path', parse: text, doc: 'Client key (PEM).' },
-  {
-    path: 'sinks[].protocolVersion',
-    expected: '4 or 5',
-    parse: (raw) => (raw === 4 || raw === 5 ? raw : undefined),
-    doc: 'MQTT version; by default 5, then 4 where that is refused.',
-  },
-  {
-    path: 'sinks[].insecure',
-    expected: 'true or false',
-    parse: boolean,
-    doc: 'Do not check the certificate of the server. Never in production.',
-  },
+  ...SINK_KEYS,
 ];
 
 export const KEY_BY_PATH: ReadonlyMap<string, Key> = new Map(KEYS.map((key) => [key.path, key]));

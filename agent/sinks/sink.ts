@@ -1,8 +1,9 @@
 import type { Acknowledgement } from '../../core/protocol/acknowledgement.ts';
+import type { DriftTelemetry } from '../../core/protocol/drift.ts';
 import type { StoredEvent } from '../../core/protocol/events.ts';
 import type { SamplePoint } from '../../core/protocol/influx.ts';
 import type { AgentIdentity } from '../../core/protocol/status.ts';
-import type { TelemetryHealth } from '../../core/protocol/telemetry.ts';
+import type { PerformanceTelemetry, TelemetryHealth } from '../../core/protocol/telemetry.ts';
 import type { MetricSchema } from '../../core/sample.ts';
 
 /** What became of one event of a batch. */
@@ -25,6 +26,8 @@ export interface Telemetry {
   /** JSON document, at most MAX_TELEMETRY_BYTES. */
   readonly payload: string;
   readonly health: TelemetryHealth;
+  readonly drift?: DriftTelemetry;
+  readonly performance?: PerformanceTelemetry;
 }
 
 /** Whom a sink speaks for. */

@@ -1,8 +1,11 @@
+import type { DriftReport } from '../../agent/drift.ts';
 import { printable } from '../../agent/log.ts';
 import type { ActiveMaintenance } from '../../agent/maintenance.ts';
+import type { StatusReport } from '../../agent/status.ts';
 import { type Inventory, inventory } from '../../collector/inventory.ts';
 import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
+import { driftLine, performanceLine, retrainingLine } from '../drift-view.ts';
 import { Exit } from '../errors.ts';
 import { askAgent, socketPath } from '../local.ts';
 
@@ -27,6 +30,10 @@ export interface AgentStatus {
   readonly startedMs: number;
   readonly next: { readonly kind: 'first' | 'widening' | 'nightly' | 'none'; readonly dueMs: number | null };
   readonly fitting: boolean;
+  readonly drift: DriftReport | null;
+  readonly retraining: StatusReport['retraining'];
+  readonly performance: StatusReport['performance'];
+  readonly latencyMs: StatusReport['latencyMs'];
   readonly intervalMs: number;
   readonly source: {
     readonly kind: string;
@@ -193,6 +200,9 @@ export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''):
       .map((t) => `${t.name} ${t.value.toFixed(2)} of ${t.thresholds.info.toFixed(2)}`);
     row('score', `${status.score.toFixed(3)}; ${readings.join(', ')}`);
   }
+  if (status.drift !== null) row('drift', driftLine(status.drift, status.sampledAtMs ?? status.nowMs));
+  row('alarms', performanceLine(status));
+  row('retraining', retrainingLine(status.retraining, status.sampledAtMs ?? status.nowMs));
   row(
     'store',
     `${(status.store.bytes / 1e6).toFixed(1)} MB, ${status.store.samples} samples, epoch ${status.store.epoch} (${status.store.epochReason})`,

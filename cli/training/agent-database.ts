@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { flagsLeftOut } from '../../agent/learner.ts';
+import { flagsLeftOut } from '../../agent/left-out.ts';
 import { openDatabase } from '../../agent/native.ts';
 import { checkOwnership } from '../../agent/store/migrations.ts';
 import { SampleTable } from '../../agent/store/sample-table.ts';

@@ -107,6 +107,13 @@ export class DriftWindows {
     if (sample.timeMs >= due) this.#taken = true;
   }
 
+  /** Whether a sample of this time is the one of its slot that enters: the score of the others is of no matter. */
+  enters(timeMs: number): boolean {
+    const slot = Math.floor(timeMs / this.slotMs);
+    if (slot === this.#slot && this.#taken) return false;
+    return timeMs >= slot * this.slotMs + draw(slot, this.#every) * this.#intervalMs;
+  }
+
   /** D of a stream's window as it stands after the last complete slot, against the reference for its days. */
   distance(stream: number): number {
     return (this.streams[stream] as SlidingKs).d;

@@ -26,6 +26,10 @@ export const EVENT_TYPES = {
   /** A time without alerts begins or ends: by schedule, or because somebody asked for it. */
   maintenance: 'edgewood.maintenance',
   drift: 'edgewood.drift',
+  /** A model is asked for, fitted, replaced, or taken back: every decision. */
+  retraining: 'edgewood.retraining',
+  /** An operator's word on an alert. */
+  verdict: 'edgewood.verdict',
 } as const;
 export type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];
 

@@ -1,7 +1,8 @@
 import type { MetricSchema } from '../sample.ts';
+import type { DriftTelemetry } from './drift.ts';
 import { type AlertData, EVENT_TYPES, type StoredEvent } from './events.ts';
 import { type Field, line, lineTags } from './line-protocol.ts';
-import type { TelemetryHealth } from './telemetry.ts';
+import type { PerformanceTelemetry, TelemetryHealth } from './telemetry.ts';
 
 /** What InfluxDB gets: measurements, tags and fields, defined once (docs/PROTOCOL.md has the table). */
 export const MEASUREMENTS = {
@@ -9,6 +10,8 @@ export const MEASUREMENTS = {
   incident: 'edgewood_incident',
   event: 'edgewood_event',
   agent: 'edgewood_agent',
+  drift: 'edgewood_drift',
+  performance: 'edgewood_performance',
 } as const;
 
 export interface InfluxHost {
@@ -105,4 +108,26 @@ export function agentLine(tags: string, timeMs: number, health: TelemetryHealth)
     for (const [quantile, ms] of Object.entries(quantiles)) fields[`${name}_ms_${quantile}`] = ms;
   }
   return line(MEASUREMENTS.agent, tags, fields, timeMs) as string;
+}
+
+/** One line a metric, and one for the score. @param host from `hostTags` */
+export function driftLines(
+  host: Readonly<Record<string, string>>,
+  timeMs: number,
+  { severity, streams }: DriftTelemetry,
+): string[] {
+  return streams.flatMap(({ name, d, threshold, over }) => {
+    const fields = { distance: d, threshold, over, severity };
+    return line(MEASUREMENTS.drift, lineTags({ ...host, metric: name }), fields, timeMs) ?? [];
+  });
+}
+
+export function performanceLine(tags: string, timeMs: number, it: PerformanceTelemetry): string {
+  const fields = {
+    incidents_per_hour: it.incidentsPerHour,
+    verdicts: { integer: it.verdicts },
+    precision: it.precision,
+    retrainings: { integer: it.retrainings },
+  };
+  return line(MEASUREMENTS.performance, tags, fields, timeMs) as string;
 }

@@ -1,4 +1,7 @@
+import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
+import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
+import { VERDICTS } from './verdict.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
 export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
@@ -166,6 +169,73 @@ const maintenance = record({
   training: choice('exclude', 'include'),
 });
 
+const driftStream = record({
+  name: text,
+  label: text,
+  unit: text,
+  d: orNull(number),
+  threshold: orNull(number),
+  over: flag,
+  direction: choice(...DRIFT_DIRECTIONS),
+  shift: orNull(number),
+  effect: orNull(number),
+  unjudged: orNull(text),
+});
+
+const drift = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  state: choice(...DRIFT_EVENT_STATES),
+  kinds: list(choice(...DRIFT_KINDS)),
+  severity: { type: 'integer', minimum: 1, maximum: 10 },
+  decidedAt: time,
+  since: orNull(time),
+  windowMs: count,
+  provisional: flag,
+  streams: list(driftStream),
+  faults: list(record({ fault: choice('stuck', 'missing', 'clock'), metric: orNull(text) })),
+  modelSha256: sha256,
+  sentence: text,
+});
+
+const shadowSide = record({ flagged: count, alarms: count });
+
+const retraining = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  decision: choice(...RETRAINING_DECISIONS),
+  reason: choice(...RETRAINING_REASONS),
+  why: text,
+  driftSeverity: orNull(number),
+  comparison: orNull(
+    record({
+      rows: count,
+      candidate: shadowSide,
+      current: shadowSide,
+      notFinite: count,
+      flat: flag,
+      allowedAlarms: count,
+    }),
+  ),
+  offer: orNull(record({ samples: count, from: time, to: time })),
+  modelSha256: orNull(sha256),
+  sentence: text,
+});
+
+const verdict = record({
+  schemaVersion: choice(1),
+  sequence,
+  host,
+  incidentId: id,
+  verdict: choice(...VERDICTS),
+  before: orNull(choice(...VERDICTS)),
+  note: text,
+  openedAt: time,
+  modelSha256: sha256,
+});
+
 const ack = record({
   schemaVersion: choice(1),
   epoch: id,
@@ -205,36 +275,50 @@ const status = record(
 
 const quantiles = record({ p50: orNull(number), p95: orNull(number), p99: orNull(number) });
 
-const telemetry = record({
-  schemaVersion: choice(1),
-  hostId: id,
-  bootId: id,
-  samples: list(
-    record({ t: { type: 'number', minimum: 0 }, score: orNull(number), surprise: orNull(number) }),
-  ),
-  health: record({
-    state: choice('warming-up', 'watching', 'incident', 'maintenance'),
-    samples: count,
-    gaps: count,
-    notStored: count,
-    databaseBytes: count,
-    pending: count,
-    memoryBytes: count,
-    proportionalBytes: orNull(count),
-    dropped: count,
-    connects: count,
-    incidents: count,
-    modelTrainedTo: orNull(count),
-    driftSeverity: orNull(number),
-    latencyMs: record({
-      sample: quantiles,
-      score: quantiles,
-      store: quantiles,
-      delivery: quantiles,
-      loopLag: quantiles,
+const telemetry = record(
+  {
+    schemaVersion: choice(1),
+    hostId: id,
+    bootId: id,
+    samples: list(
+      record({ t: { type: 'number', minimum: 0 }, score: orNull(number), surprise: orNull(number) }),
+    ),
+    health: record({
+      state: choice('warming-up', 'watching', 'incident', 'maintenance'),
+      samples: count,
+      gaps: count,
+      notStored: count,
+      databaseBytes: count,
+      pending: count,
+      memoryBytes: count,
+      proportionalBytes: orNull(count),
+      dropped: count,
+      connects: count,
+      incidents: count,
+      modelTrainedTo: orNull(count),
+      driftSeverity: orNull(number),
+      latencyMs: record({
+        sample: quantiles,
+        score: quantiles,
+        store: quantiles,
+        delivery: quantiles,
+        loopLag: quantiles,
+      }),
     }),
-  }),
-});
+    performance: record({
+      incidentsPerHour: number,
+      verdicts: count,
+      precision: orNull(number),
+      retrainings: count,
+    }),
+    drift: record({
+      phase: choice('steady', 'suspected', 'drifting'),
+      severity: orNull(number),
+      streams: list(record({ name: text, d: orNull(number), threshold: orNull(number), over: flag })),
+    }),
+  },
+  ['drift', 'performance'],
+);
 
 /** Which file describes the `data` of which event. */
 export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
@@ -247,6 +331,8 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.identityChanged]: 'identity-changed',
   [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
+  [EVENT_TYPES.retraining]: 'retraining',
+  [EVENT_TYPES.verdict]: 'verdict',
 };
 
 const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -258,6 +344,9 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   'store-replaced': storeReplaced,
   'identity-changed': identityChanged,
   maintenance,
+  drift,
+  retraining,
+  verdict,
   ack,
   status,
   telemetry,

@@ -1,3 +1,5 @@
+import type { DriftTelemetry } from './drift.ts';
+
 /** A batch of scores and the agent's health, on the `telemetry` topic. Its JSON Schema is `telemetry.schema.json`. */
 export interface TelemetryDocument {
   readonly schemaVersion: 1;
@@ -11,6 +13,21 @@ export interface TelemetryDocument {
     readonly surprise: number | null;
   }[];
   readonly health: TelemetryHealth;
+  /** Every five minutes, where the model has a reference. */
+  readonly drift?: DriftTelemetry;
+  /** Every five minutes. */
+  readonly performance?: PerformanceTelemetry;
+}
+
+/** How well this host has been watched. */
+export interface PerformanceTelemetry {
+  /** Incidents that opened, over the last day. */
+  readonly incidentsPerHour: number;
+  /** Of the last seven days: alerts with an operator's word on them, and the share of true ones. */
+  readonly verdicts: number;
+  readonly precision: number | null;
+  /** New models by retraining, in the last 30 days. */
+  readonly retrainings: number;
 }
 
 /** The agent's own figures. */

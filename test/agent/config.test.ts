@@ -103,6 +103,15 @@ describe('resolving', () => {
     expect(() => resolveConfig([settings(ca)])).toThrow(/http:\/\/ is not encrypted/);
   });
 
+  test('who has switched refits off keeps the model, unless retraining is asked for', () => {
+    const modeOf = (values: Readonly<Record<string, unknown>>): string =>
+      resolveConfig([settings({ stateDir: '/s', ...values })]).retraining.mode;
+    expect(modeOf({ 'learning.refit': 'off' })).toBe('off');
+    expect(modeOf({ 'learning.refit': 'off', 'retraining.mode': 'local' })).toBe('local');
+    expect(modeOf({ 'learning.refit': 'off', 'retraining.schedule': '0 3 * * sun' })).toBe('local');
+    expect(modeOf({ 'retraining.mode': 'central' })).toBe('central');
+  });
+
   test('with nothing said everything has its default', () => {
     expect(resolveConfig([settings({ stateDir: '/s' })])).toEqual({
       intervalMs: 5000,
@@ -119,6 +128,7 @@ describe('resolving', () => {
       networkExclude: undefined,
       warmupMs: 900_000,
       refit: 'auto',
+      retraining: { mode: 'local', onDrift: true, schedule: null },
       budget: { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30.4375 },
       renotifyMs: 3_600_000,
       http: null,

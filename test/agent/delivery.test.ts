@@ -220,7 +220,8 @@ describe('learning', () => {
   const fitted = (history: SampleRow[]) =>
     runToEnd(
       fitFromStore({
-        store: { lastSamples: () => history } as unknown as Store,
+        referenceFromMs: null,
+        store: { lastSamples: () => history, samples: () => [] } as unknown as Store,
         schema: SMALL_SCHEMA,
         nowMs: 0,
         budget: { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30 },

@@ -75,6 +75,7 @@ describe('the schedule', () => {
 describe('a fit from the store', () => {
   const request = {
     schema: SMALL_SCHEMA,
+    referenceFromMs: null,
     nowMs: 9e9,
     budget: DEFAULT_BUDGET,
     renotifyMs: HOUR_MS,

@@ -51,6 +51,14 @@ export function detectorConformance(name: string, { make, rows, metric, extreme 
       });
     });
 
+    test('advance moves the windows on as a score does', () => {
+      const detector = make();
+      for (let t = 0; t < 59; t++) detector.advance(row(t));
+      detector.score(row(59));
+      const other = warmed();
+      for (let t = 60; t < 90; t++) expect(detector.score(row(t))).toBe(other.score(row(t)));
+    });
+
     test('reset forgets the windows, not the model', () => {
       const detector = warmed();
       detector.reset();

@@ -39,7 +39,11 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'alerts list --limit 5': fine(/No incident so far/),
   'alerts tail': { codes: [0, 'SIGTERM', 143], says: /^$/, lasting: true },
   'alerts show 3f2a9c1d': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
+  'alerts verdict 3f2a9c1d false --note "backup"': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
   'snooze 2h --reason "disk swap"': fine(/No alerts: snoozed: disk swap, for another 2 h/),
+  // Warming up: there is nothing to replace, and too little to learn from.
+  'retrain --why "new release"': fine(/A new model is being fitted/),
+  'rollback --why "too many alarms"': { codes: [1, 2, 3], says: /no model before this one/ },
   'log-level debug --for 10m': fine(/logs debug for 10 min, then info again/),
   [`config check ${FILE}`]: fine(/agent\.yaml: fine/),
   'config init --mqtt mqtts://broker:8883': { codes: [2], says: /can't be written \(EACCES\); as root/ },

@@ -159,3 +159,21 @@ test('a failed installation leaves the current one', () => {
   expect(() => slots.install(second)).toThrow(/EISDIR/);
   expect(load(slots)).toEqual({ slot: 'current', sha256: shaOf(first), faults: [] });
 });
+
+test('a rollback swaps the current and the previous one, and is undone by another', () => {
+  const state = temporaryDirectory();
+  const slots = new ModelSlots(state);
+  const fault = (slot: Slot, text: string): never => expect.fail(`${slot}: ${text}`);
+  expect(slots.rollback(fault)).toBeNull();
+  slots.install(first);
+  expect(slots.rollback(fault)).toBeNull();
+  slots.install(second);
+  expect(slots.rollback(fault)).toMatchObject({ slot: 'current', sha256: shaOf(first) });
+  expect(load(new ModelSlots(state))).toEqual({ slot: 'current', sha256: shaOf(first), faults: [] });
+  expect(slots.rollback(fault)?.sha256).toBe(shaOf(second));
+  truncateSync(slots.path('previous'), 10);
+  const faults: Slot[] = [];
+  expect(slots.rollback((slot) => faults.push(slot))).toBeNull();
+  expect(faults).toEqual(['previous']);
+  expect(load(slots).sha256).toBe(shaOf(second));
+});

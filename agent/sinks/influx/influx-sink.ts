@@ -3,8 +3,10 @@ import { gzip } from 'node:zlib';
 import type { StoredEvent } from '../../../core/protocol/events.ts';
 import {
   agentLine,
+  driftLines,
   eventLine,
   hostTags,
+  performanceLine,
   type SamplePoint,
   sampleLine,
 } from '../../../core/protocol/influx.ts';
@@ -34,7 +36,8 @@ export class InfluxSink implements Sink {
   readonly #path: string;
   readonly #nowMs: () => number;
   /** The agent's own figures ride with the next samples; only the newest are of use. */
-  #agentLine: string | null = null;
+  /** Of the agent itself, and of drift: the newest. */
+  #ownLines: readonly string[] = [];
 
   /** @throws SinkConfigurationError for settings that can never work */
   constructor(config: SinkConfig, context: SinkContext, deps: HttpSinkDependencies) {
@@ -72,12 +75,12 @@ export class InfluxSink implements Sink {
   }
 
   async deliverSamples(points: readonly SamplePoint[]): Promise<Settlement[]> {
-    const own = this.#agentLine;
-    this.#agentLine = null;
+    const own = this.#ownLines;
+    this.#ownLines = [];
     const lines: (string | Settlement)[] = points.map(
       (point) => sampleLine(this.#context.schema, this.#tags, point) ?? { outcome: 'delivered' },
     );
-    const settlements = await this.#write(own === null ? lines : [...lines, own]);
+    const settlements = await this.#write([...lines, ...own]);
     return settlements.slice(0, points.length);
   }
 
@@ -111,9 +114,13 @@ export class InfluxSink implements Sink {
     };
   }
 
-  telemetry({ timeMs, health }: Telemetry): void {
-    if (this.#agentLine !== null) this.#core.count('telemetryDropped');
-    this.#agentLine = agentLine(this.#tags, timeMs, health);
+  telemetry({ timeMs, health, drift, performance }: Telemetry): void {
+    if (this.#ownLines.length > 0) this.#core.count('telemetryDropped');
+    this.#ownLines = [
+      agentLine(this.#tags, timeMs, health),
+      ...(drift === undefined ? [] : driftLines(this.#host, timeMs, drift)),
+      ...(performance === undefined ? [] : [performanceLine(this.#tags, timeMs, performance)]),
+    ];
   }
 
   status(): SinkStatus {

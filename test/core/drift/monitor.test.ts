@@ -65,6 +65,20 @@ const since = (sample: DriftSample, days: number): boolean => sample.timeMs >= L
 const judged = (decisions: readonly DriftDecision[]): readonly DriftDecision[] =>
   decisions.filter((decision) => decision.unjudged === null);
 
+test('the score of a sample that does not enter its slot is of no matter', () => {
+  const [all, few] = [new DriftWindows(reference, 5000), new DriftWindows(reference, 5000)];
+  let entered = 0;
+  for (const sample of samples(2, LIVE_MS, 0.25, 5000)) {
+    all.update(sample, () => {});
+    const enters = few.enters(sample.timeMs);
+    if (enters) entered++;
+    few.update({ ...sample, score: enters ? sample.score : Number.NaN }, () => {});
+  }
+  expect(entered).toBe(0.25 * 2880);
+  expect(few.distance(4)).toBe(all.distance(4));
+  expect(few.distance(4)).toBeGreaterThan(0);
+});
+
 describe('decisions', () => {
   test('every half window, the first when a window is full; nothing is found where nothing is', () => {
     const decisions = run(unchanged);
