@@ -12,6 +12,8 @@ import { Rescored } from './rescored.ts';
 import { SAMPLE_EXCLUDED, SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 
 /** Of a refill, between two looks at the clock: some 0.2 ms each. */
+/** D and thresholds told are at most this old; decisions are taken from those of the moment. */
+const JUDGED_MS = 60_000;
 const ROWS_PER_STEP = 4;
 /** A refill also covers the half window before, whose values beyond the knots still count. */
 const REFILLED_WINDOWS = 1.5;
@@ -71,6 +73,11 @@ export class DriftWatch {
   readonly #refill: Background<DriftDecision[]>;
   #document: DriftDocument | null;
   #monitor: DriftMonitor | null = null;
+  #judged: {
+    readonly windows: DriftMonitor['windows'];
+    readonly endMs: number;
+    readonly streams: readonly DriftStream[];
+  } | null = null;
   #loaded: LoadedModel | null = null;
   #told: readonly string[] = [];
 
@@ -216,8 +223,18 @@ export class DriftWatch {
       filled,
       nextDecisionMs: Number.isNaN(endMs) ? null : (Math.floor(endMs / strideMs) + 1) * strideMs,
       lastRequestMs: state.lastRequestMs,
-      streams: filled ? named(judgeWindow(windows), this.#loaded.model.schema) : [],
+      streams: filled ? this.#streams(windows, this.#loaded.model.schema) : [],
     };
+  }
+
+  /** Thresholds are found by search, some milliseconds for all: telemetry would ask each ten seconds. */
+  #streams(windows: DriftMonitor['windows'], schema: MetricSchema): readonly DriftStream[] {
+    const judged = this.#judged;
+    const age = windows.endMs - (judged?.endMs ?? Number.NaN);
+    if (judged !== null && judged.windows === windows && age >= 0 && age < JUDGED_MS) return judged.streams;
+    const streams = named(judgeWindow(windows), schema);
+    this.#judged = { windows, endMs: windows.endMs, streams };
+    return streams;
   }
 
   stop(): void {

@@ -125,7 +125,7 @@ describe.skipIf(!hasExecutable)('drift', () => {
     [
       'a page that can not be written',
       ['before.csv.gz', 'calm.csv', '--html', 'no/where.html'],
-      /where\.html: can't be written \(ENOENT\)/,
+      /where\.html: can't be written: its folder does not exist/,
     ],
   ])('%s: exit code 2, and what to mend', async (_, args, says) => {
     writeFileSync(at('other.csv'), `timestamp,x\n${[1, 2, 3].map((t) => `${1.7e9 + t},${t}`).join('\n')}\n`);

@@ -102,7 +102,7 @@ describe.skipIf(!hasExecutable)('edgewood evaluate', () => {
     await says('--host: says whose one file is', model, file, file, '--host', 'web-1');
     await says("can't be opened", model, '/nowhere.csv');
     await says(
-      "/nowhere/r.html: can't be written (ENOENT)",
+      "/nowhere/r.html: can't be written: its folder does not exist",
       model,
       file,
       '--no-robustness',

@@ -73,7 +73,7 @@ describe.skipIf(!hasExecutable)('edgewood models sync', () => {
     const refused = await told(sync(registry, ['--mlflow', fake.url]));
     expect([refused.code, refused.out]).toEqual([
       1,
-      expect.stringMatching(/^waits web v1, .* 400 .*\("no"\)\n$/),
+      expect.stringMatching(/^waits web v1, .* 400: .*\("no"\)\n$/),
     ]);
     const unnamed = await told(sync(registry, []));
     expect([unnamed.code, unnamed.err]).toEqual([
