@@ -11,9 +11,9 @@ import type { Log } from './log.ts';
 import { Rescored } from './rescored.ts';
 import { SAMPLE_EXCLUDED, SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 
-/** Of a refill, between two looks at the clock: some 0.2 ms each. */
 /** D and thresholds told are at most this old; decisions are taken from those of the moment. */
 const JUDGED_MS = 60_000;
+/** Of a refill, between two looks at the clock: some 0.2 ms each. */
 const ROWS_PER_STEP = 4;
 /** A refill also covers the half window before, whose values beyond the knots still count. */
 const REFILLED_WINDOWS = 1.5;
