@@ -3,6 +3,7 @@ import { ask } from '../../agent/local-api.ts';
 import { printable } from '../../agent/log.ts';
 import { formatDuration } from '../../core/words.ts';
 import type { AgentStatus } from '../commands/status.ts';
+import { driftLine } from '../drift-view.ts';
 import { type Finding, note, ok, problem, warning } from './finding.ts';
 
 const DAY_MS = 86_400_000;
@@ -64,7 +65,13 @@ export function checkAgent(status: AgentStatus | null, socket: string, version: 
       }),
     );
   }
-  return [...findings, ...checkModel(status), ...checkStore(status), ...checkQueues(status)];
+  return [
+    ...findings,
+    ...checkModel(status),
+    ...checkDrift(status),
+    ...checkStore(status),
+    ...checkQueues(status),
+  ];
 }
 
 function checkModel({ model, state, next, nowMs, counters }: AgentStatus): Finding[] {
@@ -89,6 +96,37 @@ function checkModel({ model, state, next, nowMs, counters }: AgentStatus): Findi
     findings.push(
       note(area, `${counters['failedFits']} fits came to nothing`, {
         mend: 'the log names the reason: model.',
+      }),
+    );
+  }
+  return findings;
+}
+
+/** Is the host still the one that its model learned? Without a reference nobody knows, and there is nothing to say. */
+export function checkDrift({
+  drift,
+  nowMs,
+  sampledAtMs,
+}: Pick<AgentStatus, 'drift' | 'nowMs' | 'sampledAtMs'>): Finding[] {
+  const area = 'drift';
+  if (drift === null) return [];
+  const says = driftLine(drift, sampledAtMs ?? nowMs);
+  const findings = [
+    drift.phase === 'drifting'
+      ? warning(area, says, {
+          why: 'the model judges this host by a normal that is no longer its own: false alarms, and true ones missed',
+          mend: 'edgewood status names what moved; where it is to stay so, edgewood retrain fits a new model',
+        })
+      : drift.filled
+        ? ok(area, says)
+        : note(area, says),
+  ];
+  const lying = drift.streams.filter(({ unjudged }) => unjudged === 'stuck' || unjudged === 'missing');
+  for (const { name, unjudged } of lying) {
+    findings.push(
+      warning(area, `${printable(name)} is ${unjudged}`, {
+        why: 'a sensor that lies is watched in vain',
+        mend: 'see what reads it: journalctl -u edgewood | grep collector',
       }),
     );
   }
