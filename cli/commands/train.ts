@@ -219,7 +219,7 @@ function candidatesFor(args: TrainOptions): Candidate[] {
 }
 
 /** `70/15/15`: percent, or shares that add up to 1. */
-export function parseSplit(text: string): Split {
+function parseSplit(text: string): Split {
   const parts = text.split('/').map(Number);
   const sum = parts.reduce((a, b) => a + b, 0);
   if (parts.length !== 3 || !parts.every((part) => part > 0 && Number.isFinite(part))) {

@@ -81,7 +81,7 @@ export function trainingPage(
 }
 
 /** Metrics as rows, parts as columns; what nobody can know without labels is a dash. */
-export function assessmentTable(parts: readonly (readonly [string, Assessment | null])[]): string[] {
+function assessmentTable(parts: readonly (readonly [string, Assessment | null])[]): string[] {
   const row = (name: string, of: (a: Assessment) => string): string[] => [
     name,
     ...parts.map(([, assessment]) => (assessment === null ? '–' : of(assessment))),
