@@ -1,36 +1,25 @@
 import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
 import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
+import {
+  choice,
+  count,
+  flag,
+  id,
+  type JsonSchema,
+  list,
+  number,
+  orNull,
+  record,
+  sha256,
+  text,
+  time,
+} from './schema-builders.ts';
+import { TRUST_SCHEMAS } from './trust-schemas.ts';
 import { VERDICTS } from './verdict.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
 export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
-
-export type JsonSchema = { readonly [key: string]: unknown };
-
-const text: JsonSchema = { type: 'string' };
-const id: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
-const sha256: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
-const number: JsonSchema = { type: 'number' };
-const flag: JsonSchema = { type: 'boolean' };
-const count: JsonSchema = { type: 'integer', minimum: 0 };
-const time: JsonSchema = { type: 'string', format: 'date-time' };
-const orNull = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, { type: 'null' }] });
-const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items });
-const choice = (...values: readonly (string | number)[]): JsonSchema => ({ enum: values });
-
-/** An object with exactly these properties, all required but those named. */
-function record(
-  properties: Readonly<Record<string, JsonSchema>>,
-  optional: readonly string[] = [],
-): JsonSchema {
-  return {
-    type: 'object',
-    properties,
-    required: Object.keys(properties).filter((name) => !optional.includes(name)),
-    additionalProperties: false,
-  };
-}
 
 const sequence = record({ epoch: id, n: { type: 'integer', minimum: 1 } });
 const host = record({ id, name: text, labels: { type: 'object', additionalProperties: text } });
@@ -350,6 +339,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   ack,
   status,
   telemetry,
+  ...TRUST_SCHEMAS,
 };
 
 /** What `docs/schemas/` holds: file name without ending, and schema. */
