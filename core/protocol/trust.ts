@@ -45,8 +45,6 @@ export interface RootDocument extends Signed<'root'> {
 
 /** A sample, and what the model must make of it, bit for bit. */
 export interface GoldenRow {
-  /** From the first one. */
-  readonly offsetMs: number;
   /** In the order of `metrics`; null: missing. */
   readonly values: readonly (number | null)[];
   readonly score: number | null;
