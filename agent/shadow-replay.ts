@@ -3,12 +3,12 @@ import { INCIDENT_DEFAULTS } from '../core/incident.ts';
 import { calibratedFor, type Model } from '../core/model.ts';
 import type { MetricSchema } from '../core/sample.ts';
 import { Shadow, type Tally } from '../core/shadow.ts';
-import { Watcher } from '../core/watcher.ts';
+import { type Judgement, Watcher } from '../core/watcher.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { Store } from './store/store.ts';
 
 /** Stored rows on which a new model is compared with the one that watches: 6 h at 5 s. */
-export const SHADOW_ROWS = 4320;
+const SHADOW_ROWS = 4320;
 const WARM_ROWS = 320;
 
 export interface ShadowHost {
@@ -25,15 +25,20 @@ export function shadowWatcher(model: Model, { schema, hostId, config }: ShadowHo
   return new Watcher(calibratedFor(model, hostId, hostName), schema, settings);
 }
 
-/** Both models over the newest stored rows of this host. @param current null: none watches */
+/**
+ * Both models over the newest stored rows of this host.
+ * @param current null: none watches
+ * @param timed is handed what the candidate does with each row
+ */
 export function* replayShadow(
   candidate: Model,
   current: Model | null,
   host: ShadowHost,
   count = SHADOW_ROWS,
+  timed: (work: () => Judgement) => Judgement = (work) => work(),
 ): Stepwise<Tally> {
   const own = current === null ? null : shadowWatcher(current, host);
-  const shadow = new Shadow(shadowWatcher(candidate, host), own);
+  const shadow = new Shadow(shadowWatcher(candidate, host), own, timed);
   let rows = 0;
   for (const row of host.store.lastSamples(count + WARM_ROWS)) {
     if (row.values.length !== host.schema.length) continue;

@@ -94,10 +94,17 @@ export class Shadow {
   readonly tally = new Tally();
   readonly #candidate: Watcher;
   readonly #current: Watcher | null;
+  readonly #timed: (work: () => Judgement) => Judgement;
 
-  constructor(candidate: Watcher, current: Watcher | null) {
+  /** @param timed is handed what the candidate does with each sample */
+  constructor(
+    candidate: Watcher,
+    current: Watcher | null,
+    timed: (work: () => Judgement) => Judgement = (work) => work(),
+  ) {
     this.#candidate = candidate;
     this.#current = current;
+    this.#timed = timed;
   }
 
   warm(sample: Sample): void {
@@ -106,7 +113,7 @@ export class Shadow {
   }
 
   step(sample: Sample): void {
-    const candidate = this.#candidate.step(sample, 'open', shadowed);
+    const candidate = this.#timed(() => this.#candidate.step(sample, 'open', shadowed));
     this.tally.count(candidate, this.#current?.step(sample, 'open', shadowed) ?? null);
   }
 }

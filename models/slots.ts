@@ -34,6 +34,7 @@ const MODE = 0o640;
 
 export class ModelSlots {
   readonly #directory: string;
+  readonly #digests = new Map<StoredSlot, { readonly file: string; readonly sha256: string | null }>();
 
   constructor(stateDirectory: string) {
     this.#directory = join(stateDirectory, 'models');
@@ -75,9 +76,7 @@ export class ModelSlots {
   read(slot: StoredSlot, onFault: (slot: StoredSlot, fault: string) => void): Read | null {
     const path = this.path(slot);
     try {
-      const { size } = statSync(path);
-      if (size > MAX_ARTIFACT_BYTES) throw new ArtifactError('tooLarge', `${size} bytes`);
-      const bytes = readFileSync(path);
+      const bytes = this.#bytes(slot);
       return { model: decodeModel(bytes), sha256: artifactSha256(bytes), bytes: bytes.length };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
@@ -86,14 +85,31 @@ export class ModelSlots {
     }
   }
 
-  /** Hex SHA-256 of what lies there; null where nothing does. */
-  digest(slot: StoredSlot): string | null {
+  #bytes(slot: StoredSlot): Buffer {
+    const { size } = statSync(this.path(slot));
+    if (size > MAX_ARTIFACT_BYTES) throw new ArtifactError('tooLarge', `${size} bytes`);
+    return readFileSync(this.path(slot));
+  }
+
+  /** What lies there, whatever it is; null where nothing does that could be a model. */
+  bytes(slot: StoredSlot): Buffer | null {
     try {
-      const { size } = statSync(this.path(slot));
-      return size > MAX_ARTIFACT_BYTES ? null : artifactSha256(readFileSync(this.path(slot)));
+      return this.#bytes(slot);
     } catch {
       return null;
     }
+  }
+
+  /** Hex SHA-256 of what lies there; null where nothing does. Read again only where the file is another. */
+  digest(slot: StoredSlot): string | null {
+    const stat = statSync(this.path(slot), { throwIfNoEntry: false });
+    const file = stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`;
+    const known = this.#digests.get(slot);
+    if (known?.file === file) return known.sha256;
+    const bytes = this.bytes(slot);
+    const sha256 = bytes === null ? null : artifactSha256(bytes);
+    this.#digests.set(slot, { file, sha256 });
+    return sha256;
   }
 
   /** Makes a model the current one; the one before becomes `previous`. Durable when it returns. */
