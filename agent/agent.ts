@@ -197,9 +197,7 @@ export class Agent {
       loaded: () => this.#loaded,
       residentBytes: () => memory().residentBytes,
       adopt: (loaded) => this.#takeFromCentre(loaded),
-      told: (state, model, { release, figures, error }) => {
-        const modelSha256 = this.#loaded?.sha256 ?? null;
-        const about = { model, state, release, figures, error, modelSha256 };
+      told: (about) => {
         this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
       },
       command: (document) =>
