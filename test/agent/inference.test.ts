@@ -3,10 +3,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import { resolveConfig } from '../../agent/config/config.ts';
 import { Figures } from '../../agent/figures.ts';
 import { HOUR_MS, hourFigures } from '../../agent/inference/hours.ts';
+import { performanceFigures } from '../../agent/inference/performance.ts';
 import { InferenceRecord } from '../../agent/inference/record.ts';
+import { Performance } from '../../agent/performance.ts';
 import { startAgent } from '../../agent/run.ts';
 import { MemoryStore } from '../../agent/store/memory-store.ts';
 import { SAMPLE_IN_INCIDENT } from '../../agent/store/store.ts';
+import type { Verdict } from '../../core/protocol/verdict.ts';
 import { MlflowClient } from '../../models/tracking/client.ts';
 import { trackingServerFrom } from '../../models/tracking/settings.ts';
 import { type FakeMlflow, type FakeMlflowOptions, fakeMlflow } from '../support/mlflow.ts';
@@ -14,6 +17,12 @@ import { writeRecording } from '../support/recording.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % HOUR_MS);
+/** New models a day before the start, and in its second hour. */
+const RETRAININGS = [-24 * HOUR_MS, 1.5 * HOUR_MS].map((ms) => ({
+  atMs: START_MS + ms,
+  decision: 'activated' as const,
+  reason: 'drift' as const,
+}));
 const LIMITS = { answerTimeoutMs: 2000, bodyTimeoutMs: 300 };
 
 async function scene(options: FakeMlflowOptions = {}) {
@@ -24,6 +33,7 @@ async function scene(options: FakeMlflowOptions = {}) {
   });
   let hex = 0;
   const store = new MemoryStore({ nowMs: () => START_MS, randomHex: () => String(hex++) });
+  const watched = new Performance(store, null);
   const timers = new Map<() => void, number>();
   const logged: string[] = [];
   const rung: (() => void)[] = [];
@@ -50,6 +60,7 @@ async function scene(options: FakeMlflowOptions = {}) {
         },
         breathe: () => new Promise((resolve) => setImmediate(resolve)),
         takeLatencies: () => ({ score_latency_ms_p50: 0.25 }),
+        performance: (hourMs) => performanceFigures((timeMs) => watched.at(timeMs, RETRAININGS), hourMs),
       },
     );
     onTestFinished(() => record.close());
@@ -77,7 +88,7 @@ async function scene(options: FakeMlflowOptions = {}) {
   /** Once one is set, and who set it has come to rest. */
   const nextTimer = (): Promise<void> =>
     new Promise((resolve) => rung.push(() => setImmediate(() => resolve())));
-  return { fake, store, timers, logged, make, hours, ring, nextTimer };
+  return { fake, store, watched, timers, logged, make, hours, ring, nextTimer };
 }
 
 /** Of the active run: the steps of a metric. */
@@ -104,11 +115,45 @@ test('one run a host, a step an hour, at the time of the hour', async () => {
       score_p95: 56,
       score_max: 59,
       score_latency_ms_p50: 0.25,
+      week_judged: 0,
+      week_missed: 0,
+      retrainings: 2,
     }).map(([key, value]) => ({ key, value, step: 1, timestamp: START_MS + HOUR_MS })),
   );
   // The hour that is not over is not told of.
   expect(steps(fake, 'samples')).toEqual([0, 1]);
   expect(logged).toEqual(['mlflow.run']);
+});
+
+test('what operators said of the week, and of the week before, goes with each hour', async () => {
+  const { fake, make, hours, watched } = await scene();
+  const weekMs = 7 * 24 * HOUR_MS;
+  const give = (id: string, verdict: Verdict, openedAtMs: number): void =>
+    watched.verdicts.give({ incidentId: id, verdict, note: '', atMs: 0, openedAtMs, modelSha256: 'a' });
+  give('a', 'true', START_MS - weekMs);
+  give('b', 'false', START_MS - weekMs);
+  watched.verdicts.miss(START_MS - weekMs, { fromMs: START_MS - weekMs, toMs: START_MS, note: '', atMs: 0 });
+  watched.verdicts.miss(START_MS, { fromMs: START_MS, toMs: START_MS, note: '', atMs: 0 });
+  const record = make();
+  hours(record, 0, 3);
+  await record.finish();
+  const figures = [...fake.state.runs.values()][0]?.metrics.filter(({ key }) => /week|retrainings/.test(key));
+  const of = (step: number): object =>
+    Object.fromEntries(
+      (figures ?? []).filter((one) => one.step === step).map(({ key, value }) => [key, value]),
+    );
+  const both = {
+    week_judged: 0,
+    week_missed: 1,
+    week_recall: 0,
+    week_f1: 0,
+    last_week_precision: 0.5,
+    last_week_recall: 0.5,
+    last_week_f1: 0.5,
+  };
+  expect(of(0)).toEqual({ ...both, retrainings: 1 });
+  expect(of(1)).toEqual({ ...both, retrainings: 2 });
+  expect(figures?.every(({ step, timestamp }) => timestamp === START_MS + step * HOUR_MS)).toBe(true);
 });
 
 test('a restart goes on in the same run; an hour is told of once', async () => {

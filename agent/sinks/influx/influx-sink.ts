@@ -9,8 +9,10 @@ import {
   performanceLine,
   type SamplePoint,
   sampleLine,
+  weekLine,
 } from '../../../core/protocol/influx.ts';
 import { lineTags } from '../../../core/protocol/line-protocol.ts';
+import type { PerformanceTelemetry } from '../../../core/protocol/telemetry.ts';
 import type { SinkConfig } from '../../config/config.ts';
 import { encodeEvent } from '../encode.ts';
 import type { HttpRequest } from '../http/http-client.ts';
@@ -35,8 +37,7 @@ export class InfluxSink implements Sink {
   readonly #tags: string;
   readonly #path: string;
   readonly #nowMs: () => number;
-  /** The agent's own figures ride with the next samples; only the newest are of use. */
-  /** Of the agent itself, and of drift: the newest. */
+  /** Of the agent itself, of drift, of alarms: they ride with the next samples, and only the newest are of use. */
   #ownLines: readonly string[] = [];
 
   /** @throws SinkConfigurationError for settings that can never work */
@@ -119,8 +120,13 @@ export class InfluxSink implements Sink {
     this.#ownLines = [
       agentLine(this.#tags, timeMs, health),
       ...(drift === undefined ? [] : driftLines(this.#host, timeMs, drift)),
-      ...(performance === undefined ? [] : [performanceLine(this.#tags, timeMs, performance)]),
+      ...(performance === undefined ? [] : this.#performanceLines(timeMs, performance)),
     ];
+  }
+
+  #performanceLines(timeMs: number, performance: PerformanceTelemetry): string[] {
+    const weeks = performance.weeks.map((week) => weekLine(this.#tags, week));
+    return [performanceLine(this.#tags, timeMs, performance), ...weeks];
   }
 
   status(): SinkStatus {
