@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { resolveConfig } from '../../agent/config/config.ts';
 import { Figures } from '../../agent/figures.ts';
-import { HOUR_MS, hourFigures } from '../../agent/inference/hours.ts';
+import { HOUR_MS, type HourFigures, hourFigures } from '../../agent/inference/hours.ts';
 import { performanceFigures } from '../../agent/inference/performance.ts';
 import { InferenceRecord } from '../../agent/inference/record.ts';
 import { Performance } from '../../agent/performance.ts';
@@ -25,7 +25,10 @@ const RETRAININGS = [-24 * HOUR_MS, 1.5 * HOUR_MS].map((ms) => ({
 }));
 const LIMITS = { answerTimeoutMs: 2000, bodyTimeoutMs: 300 };
 
-async function scene(options: FakeMlflowOptions = {}) {
+async function scene(
+  options: FakeMlflowOptions = {},
+  latencies: HourFigures = { score_latency_ms_p50: 0.25 },
+) {
   const fake = await fakeMlflow(options);
   onTestFinished(async () => {
     await fake.stop();
@@ -59,7 +62,7 @@ async function scene(options: FakeMlflowOptions = {}) {
           return () => void timers.delete(callback);
         },
         breathe: () => new Promise((resolve) => setImmediate(resolve)),
-        takeLatencies: () => ({ score_latency_ms_p50: 0.25 }),
+        takeLatencies: () => latencies,
         performance: (hourMs) => performanceFigures((timeMs) => watched.at(timeMs, RETRAININGS), hourMs),
       },
     );
@@ -154,6 +157,26 @@ test('what operators said of the week, and of the week before, goes with each ho
   expect(of(0)).toEqual({ ...both, retrainings: 1 });
   expect(of(1)).toEqual({ ...both, retrainings: 2 });
   expect(figures?.every(({ step, timestamp }) => timestamp === START_MS + step * HOUR_MS)).toBe(true);
+});
+
+test('hours that waited, with every figure that there can be, fit into what a request may have', async () => {
+  const stages = ['sample', 'score', 'delivery'].flatMap((stage) =>
+    ['p50', 'p95', 'p99'].map((quantile) => [`${stage}_latency_ms_${quantile}`, 1]),
+  );
+  const { fake, make, hours, watched } = await scene({}, Object.fromEntries(stages));
+  for (let week = -1; week < 2; week++) {
+    const openedAtMs = START_MS + week * 7 * 24 * HOUR_MS;
+    watched.verdicts.give({
+      ...{ incidentId: String(week), verdict: 'true', note: '' },
+      ...{ atMs: 0, openedAtMs, modelSha256: 'a' },
+    });
+  }
+  const record = make();
+  hours(record, 0, 121);
+  await record.finish();
+  expect(steps(fake, 'samples')).toEqual(Array.from({ length: 120 }, (_, i) => i));
+  const [run] = fake.state.runs.values();
+  expect(run?.metrics.filter(({ step }) => step === 0)).toHaveLength(25);
 });
 
 test('a restart goes on in the same run; an hour is told of once', async () => {
@@ -342,7 +365,9 @@ test('the agent does so where it is configured, and goes on where the server is 
   const [run] = [...fake.state.runs.values()];
   expect(run?.tags.get('edgewood.toolVersion')).toBe('0.0.0');
   const hour = run?.metrics.filter(({ step }) => step === 0).map(({ key }) => key);
-  expect(hour).toEqual(expect.arrayContaining(['samples', 'incidents', 'sample_latency_ms_p99']));
+  expect(hour).toEqual(
+    expect.arrayContaining(['samples', 'incidents', 'sample_latency_ms_p99', 'week_judged', 'retrainings']),
+  );
   // Nothing listens there: the same samples, and a word about it.
   const away: string[] = [];
   expect(await start('http://127.0.0.1:1', away)).toBe(610);

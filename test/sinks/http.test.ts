@@ -296,7 +296,7 @@ describe('InfluxDB sink against a server that checks every request', () => {
 });
 
 /** As the agent tells it: of two weeks, the one in progress first. */
-const performanceOf = (mondayMs: number, trueAlerts: number): PerformanceTelemetry => ({
+const performanceOf = (mondayMs: number, trueAlerts: number, missedBefore = 0): PerformanceTelemetry => ({
   incidentsPerHour: 0.5,
   verdicts: trueAlerts + 1,
   precision: trueAlerts / (trueAlerts + 1),
@@ -306,7 +306,7 @@ const performanceOf = (mondayMs: number, trueAlerts: number): PerformanceTelemet
       trueAlerts: i === 0 ? trueAlerts : 0,
       falseAlerts: 0,
       benignAlerts: 1 - i,
-      missed: i === 0 ? 1 : 0,
+      missed: i === 0 ? 1 : missedBefore,
     };
     return {
       fromMs,
@@ -320,20 +320,31 @@ const MONDAY_MS = Date.UTC(2026, 0, 5);
 
 test('what operators said goes by week, each at its Monday', async () => {
   const lines: ReturnType<typeof parseLine>[] = [];
+  let status = 204;
   const fake = await server((request) => {
-    lines.push(...checkedWrite(request));
-    return { status: 204 };
+    if (status === 204) lines.push(...checkedWrite(request));
+    return { status };
   });
   const sink = influx(fake.port);
-  for (const trueAlerts of [1, 3]) {
-    const performance = performanceOf(MONDAY_MS, trueAlerts);
-    sink.telemetry({ timeMs: NOW_MS + trueAlerts, payload: '{}', health: HEALTH, performance });
-    await sink.deliverSamples(points(1));
-  }
-  const weeks = lines.filter(({ measurement }) => measurement === 'edgewood_week');
   const [monday, before] = [MONDAY_MS, MONDAY_MS - 7 * 86_400_000].map((ms) => BigInt(ms) * 1_000_000n);
-  // The same point again, with what is known by then.
-  expect(weeks.map(({ timeNs }) => timeNs)).toEqual([monday, before, monday, before]);
+  const told = async (trueAlerts: number, missedBefore = 0): Promise<unknown[]> => {
+    const first = lines.length;
+    const performance = performanceOf(MONDAY_MS, trueAlerts, missedBefore);
+    sink.telemetry({ timeMs: NOW_MS, payload: '{}', health: HEALTH, performance });
+    await sink.deliverSamples(points(1));
+    const weeks = lines.slice(first).filter(({ measurement }) => measurement === 'edgewood_week');
+    return weeks.map(({ timeNs }) => timeNs);
+  };
+  status = 503;
+  expect(await told(1)).toEqual([]);
+  status = 204;
+  expect(await told(1)).toEqual([monday, before]);
+  // The same point again, with what is known by then; a week that is over only where it has changed.
+  expect(await told(3)).toEqual([monday]);
+  const weeks = lines.filter(({ measurement }) => measurement === 'edgewood_week');
+  expect(await told(3, 1)).toEqual([monday, before]);
+  expect(await told(3, 1)).toEqual([monday]);
+  expect(await told(3, 0)).toEqual([monday, before]);
   expect(weeks[2]).toMatchObject({
     tags: { host: 'web 1', host_id: 'host-1', role: 'we,b=x', site: 'lab' },
     fields: {
@@ -348,7 +359,7 @@ test('what operators said goes by week, each at its Monday', async () => {
     },
   });
   // Nothing was said of that week: counts, and nothing to divide by.
-  expect(weeks[3]?.fields).toEqual({
+  expect(weeks[1]?.fields).toEqual({
     judged: 0n,
     true_alerts: 0n,
     false_alerts: 0n,

@@ -6,6 +6,7 @@ import {
   driftLines,
   eventLine,
   hostTags,
+  MEASUREMENTS,
   performanceLine,
   type SamplePoint,
   sampleLine,
@@ -39,6 +40,8 @@ export class InfluxSink implements Sink {
   readonly #nowMs: () => number;
   /** Of the agent itself, of drift, of alarms: they ride with the next samples, and only the newest are of use. */
   #ownLines: readonly string[] = [];
+  /** Of weeks that are over: as they stand there. */
+  #pastWeeks: ReadonlySet<string> = new Set();
 
   /** @throws SinkConfigurationError for settings that can never work */
   constructor(config: SinkConfig, context: SinkContext, deps: HttpSinkDependencies) {
@@ -82,6 +85,8 @@ export class InfluxSink implements Sink {
       (point) => sampleLine(this.#context.schema, this.#tags, point) ?? { outcome: 'delivered' },
     );
     const settlements = await this.#write([...lines, ...own]);
+    const written = own.filter((_, i) => settlements[points.length + i]?.outcome === 'delivered');
+    this.#pastWeeks = new Set([...this.#pastWeeks, ...written.filter(isWeekLine)]);
     return settlements.slice(0, points.length);
   }
 
@@ -124,9 +129,13 @@ export class InfluxSink implements Sink {
     ];
   }
 
+  /** Old points lie in parts of a database that are at rest: those that have not changed are left alone. */
   #performanceLines(timeMs: number, performance: PerformanceTelemetry): string[] {
-    const weeks = performance.weeks.map((week) => weekLine(this.#tags, week));
-    return [performanceLine(this.#tags, timeMs, performance), ...weeks];
+    const own = performanceLine(this.#tags, timeMs, performance);
+    const [current, ...past] = performance.weeks.map((week) => weekLine(this.#tags, week));
+    const changed = past.filter((line) => !this.#pastWeeks.has(line));
+    this.#pastWeeks = new Set(past.filter((line) => this.#pastWeeks.has(line)));
+    return current === undefined ? [own] : [own, current, ...changed];
   }
 
   status(): SinkStatus {
@@ -137,3 +146,5 @@ export class InfluxSink implements Sink {
     this.#core.close();
   }
 }
+
+const isWeekLine = (line: string): boolean => line.startsWith(`${MEASUREMENTS.week},`);
