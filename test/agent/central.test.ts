@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { centralFrom } from '../../agent/central/start.ts';
 import type { Log } from '../../agent/log.ts';
+import { type AgentStatus, stateSentence } from '../../cli/commands/status.ts';
 import { runToEnd } from '../../core/features.ts';
-import type { Model } from '../../core/model.ts';
+import { type Model, NEVER } from '../../core/model.ts';
 import type { ReportedDocument } from '../../core/protocol/reported.ts';
 import type { RolloutDocument } from '../../core/protocol/trust.ts';
 import { TRAINING_DEFAULTS, type TrainingOptions, trainModel } from '../../core/train.ts';
 import { RetainedBroker, TOPICS } from '../support/retained.ts';
 import { validator } from '../support/schemas.ts';
-import { INTERVAL_MS, ScriptedAgent } from '../support/scripted-agent.ts';
+import { busy, INTERVAL_MS, ScriptedAgent } from '../support/scripted-agent.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
 import { referenceTo, signed, TestFleet, type TestRelease } from '../support/signed.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -49,14 +50,14 @@ const touchy = (model: Model): Model => ({
   ...model,
   thresholds: {
     ...model.thresholds,
-    surprise: { info: 2, warning: 1e9, critical: 1e9, provisional: false },
+    surprise: { info: 0.35, warning: 1e9, critical: 1e9, provisional: false },
     forest: { info: 1e9, warning: 1e9, critical: 1e9, provisional: false },
   },
 });
 
 /** A little more than usual: nothing that the host's own model would tell of. */
 const restless = (values: Float64Array): void => {
-  values[0] = (values[0] as number) + 12;
+  values[0] = (values[0] as number) + 25;
 };
 
 class CentralScript {
@@ -165,6 +166,40 @@ describe('a release on its way into a host', () => {
     script.go(1);
     expect(script.reported).toMatchObject({ state: 'committed', running: { slot: 'central' } });
     expect(Number.isFinite(script.it.agent.status().score)).toBe(true);
+  });
+
+  test('is run, and nothing is learned beside it', () => {
+    const script = new CentralScript();
+    script.begin();
+    script.rollout(1, script.fleet.release(one, 1));
+    script.go(20);
+    const { fits } = script.it.agent.counters;
+    script.it.agent.night();
+    script.it.sample(undefined, 25 * 3_600_000);
+    expect(script.it.runFit()).toBe(0);
+    script.go(100);
+    expect(script.it.agent.counters.fits).toBe(fits);
+    expect(stateSentence(script.it.agent.status() as AgentStatus)).toBe('Watching; model from the centre.');
+    script.go(3, busy);
+    const alert = script.it.events('edgewood.incident').at(-1);
+    expect(JSON.parse(alert?.data ?? 'null')).toMatchObject({ model: { name: 'host', alias: 'production' } });
+  });
+
+  test('that was calibrated for this host runs under its thresholds', () => {
+    const alertsUnder = (host: string): number => {
+      const script = new CentralScript();
+      script.begin();
+      const never = { info: NEVER, warning: NEVER, critical: NEVER, provisional: false };
+      const thresholds = { ...one.thresholds, surprise: never, forest: never };
+      script.rollout(1, script.fleet.release({ ...one, hosts: [{ host, rows: 1, thresholds }] }, 1));
+      script.go(20);
+      expect(script.reported.state).toBe('committed');
+      const before = script.it.events('edgewood.incident').length;
+      script.go(3, busy);
+      return script.it.events('edgewood.incident').length - before;
+    };
+    expect(alertsUnder('another')).toBeGreaterThan(0);
+    expect(alertsUnder('host')).toBe(0);
   });
 
   test('no sample is missed at the switch, and each is judged once', () => {
@@ -300,7 +335,7 @@ describe('a release on its way into a host', () => {
     expect(script.reported.state).toBe('committed');
     const own = script.reported.slots.current;
     for (let i = 0; i < 12; i++) {
-      script.go(15, restless);
+      script.go(4, restless);
       script.go(40);
     }
     expect(script.reported).toMatchObject({
