@@ -17,7 +17,7 @@ import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
 import type { Adoption, DriftWatch } from './drift.ts';
 import { type AgentFacts, modelActivatedEvent, modelSummary } from './events.ts';
-import { fitFromStore, LEAST_TRAINING_ROWS } from './learner.ts';
+import { fitFromStore, LEAST_TRAINING_ROWS, newestRows } from './learner.ts';
 import type { Log } from './log.ts';
 import type { NewEvent, Store } from './store/store.ts';
 
@@ -158,7 +158,7 @@ export class Retraining {
     ) as [Watcher, Watcher];
     const shadow = new Shadow(...watchers);
     let rows = 0;
-    for (const row of store.lastSamples(SHADOW_ROWS + SHADOW_WARM_ROWS)) {
+    for (const row of yield* newestRows(store, SHADOW_ROWS + SHADOW_WARM_ROWS)) {
       if (row.values.length !== schema.length) continue;
       if (rows++ < SHADOW_WARM_ROWS) for (const watcher of watchers) watcher.warm(row);
       else shadow.step(row);

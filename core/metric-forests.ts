@@ -1,5 +1,5 @@
 import { CODE_VALUES, codeAbove, codeBelow, codeNearest } from './companding.ts';
-import { FEATURES_PER_METRIC, Moments, ROWS_PER_STEP, type Stepwise } from './features.ts';
+import { FEATURES_PER_METRIC, Moments, SCORED_ROWS_PER_STEP, type Stepwise } from './features.ts';
 import { ln } from './math.ts';
 import type { Random } from './random.ts';
 
@@ -94,7 +94,7 @@ export function* fitMetricForests(
     metrics,
     trees: options.trees,
     rowsPerTree: options.rowsPerTree,
-    nodes: Uint8Array.from(bytes),
+    nodes: new Uint8Array(bytes),
     roots,
     termMeans: new Float64Array(metrics),
   };
@@ -164,7 +164,7 @@ function* meanTerms(forests: MetricForests, features: Float64Array, rows: number
       if (Number.isNaN(features[row * width + metric * FEATURES_PER_METRIC])) continue;
       terms[metric]?.add(scorer.terms[metric] as number);
     }
-    if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield;
+    if (row % SCORED_ROWS_PER_STEP === SCORED_ROWS_PER_STEP - 1) yield;
   }
   return Float64Array.from(terms, (term) => (term.count > 0 ? term.mean : 1));
 }

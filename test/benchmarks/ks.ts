@@ -13,9 +13,8 @@ import { DriftWindows, windowBytes } from '../../core/drift/windows.ts';
 import { runToEnd } from '../../core/features.ts';
 import { Random } from '../../core/random.ts';
 import { circumstances, writeResult } from '../proofs/proof.ts';
+import { AGENT_FLAGS } from './agent-flags.ts';
 
-/** As the executable has them baked in (build/executable.ts) and `useSmallHeap` (cli/runtime.ts) sets them. */
-const AGENT_FLAGS = ['--no-opt', '--no-maglev', '--max-semi-space-size=1', '--v8-pool-size=1'];
 const WINDOW = 5000;
 const REPEATS = 7;
 const STEPS = 20_000;

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AlarmChannel } from '../../core/alarm.ts';
-import { countNotifications, positionsOver, thresholdForBudget } from '../../core/calibration.ts';
+import {
+  countNotifications,
+  Falling,
+  positionsOver,
+  thresholdForBudget as stepwise,
+} from '../../core/calibration.ts';
 import { runToEnd } from '../../core/features.ts';
 import { ForestRelative } from '../../core/forest-relative.ts';
 import { spanOf } from '../../core/level-range.ts';
@@ -12,6 +17,10 @@ import { fitSurprise, SurpriseStream } from '../../core/surprise.ts';
 import { trainModel } from '../../core/train.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
 
+const thresholdForBudget = (
+  values: Float64Array,
+  ...rest: Parameters<typeof stepwise> extends [unknown, ...infer R] ? R : never
+) => runToEnd(stepwise(new Falling(values), ...rest));
 const rule = { mergeSamples: 10, renotifySamples: 60 };
 
 describe('notifications', () => {
