@@ -33,7 +33,7 @@ export function countNotifications(
 /** Positions that are sorted at a time: a threshold is rarely lower than the first few hundred values. */
 const SORTED_AT_ONCE = 512;
 /** Positions looked at between two looks at the clock. */
-const POSITIONS_PER_STEP = 20_000;
+const POSITIONS_PER_STEP = 10_000;
 
 /** The positions of a trigger's values, the largest value first and equal ones in order; sorted as far as they are asked for. */
 export class Falling {
@@ -154,6 +154,7 @@ export function* thresholdForBudget(
     if (within) direct = threshold;
     while (levels.length < notifications) levels.push(threshold);
   });
+  yield;
   if (Number.isNaN(direct)) return { value: 1, provisional: true };
   if (budget >= PERIODS_NEEDED) return { value: direct, provisional: false };
   const anchorCount = Math.min(PERIODS_NEEDED, levels.length);

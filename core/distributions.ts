@@ -23,6 +23,7 @@ export function* metricDistributions(
     yield;
     metrics.set(quantiles(sorted), metric * REFERENCE_QUANTILES);
     const floor = Math.max(schema[metric]?.noiseFloor ?? 0, 1e-4 * (scales[metric] as number));
+    yield;
     spreads[metric] = Math.max(1.4826 * medianDeviation(sorted), floor);
   }
   return { metrics, spreads };

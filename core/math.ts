@@ -73,16 +73,19 @@ export function medianDeviation(sorted: ArrayLike<number>): number {
   const middle = (sorted.length - 1) >> 1;
   let below = middle;
   let above = middle + 1;
-  const next = (): number => {
+  let last = 0;
+  let deviation = 0;
+  for (let i = 0; i <= middle + 1 && i < sorted.length; i++) {
+    last = deviation;
     const down = below < 0 ? Number.POSITIVE_INFINITY : median - (sorted[below] as number);
     const up = above >= sorted.length ? Number.POSITIVE_INFINITY : (sorted[above] as number) - median;
     if (down <= up) below--;
     else above++;
-    return down <= up ? down : up;
-  };
-  let deviation = 0;
-  for (let i = 0; i <= middle; i++) deviation = next();
-  return sorted.length % 2 === 1 ? deviation : deviation + (next() - deviation) * 0.5;
+    deviation = down <= up ? down : up;
+  }
+  // The one in the middle, or between the two of them.
+  if (sorted.length === 1) return deviation;
+  return sorted.length % 2 === 1 ? last : last + (deviation - last) * 0.5;
 }
 
 /** Finite values in ascending order. */

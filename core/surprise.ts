@@ -108,6 +108,7 @@ function* measureJumps(
     count++;
     mean += alpha * (x - mean);
   }
+  yield;
   return { jumps, rms: count === 0 ? 0 : Math.sqrt(squares / count) };
 }
 

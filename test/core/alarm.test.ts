@@ -31,6 +31,21 @@ describe('notifications', () => {
     expect(countNotifications([], 0, rule)).toBe(0);
   });
 
+  test('the largest values come first, equal ones in order, and what is not finite not at all', () => {
+    const random = new Random(3);
+    for (const distinct of [1, 2, 40, 1e9]) {
+      const values = Float64Array.from({ length: 2500 }, (_, i) =>
+        i % 50 === 0 ? [Number.NaN, Number.POSITIVE_INFINITY][(i / 50) % 2]! : random.below(distinct),
+      );
+      const falling = new Falling(values);
+      const order = Array.from({ length: falling.length }, (_, i) => falling.at(i));
+      const expected = Array.from(values.keys())
+        .filter((i) => Number.isFinite(values[i]))
+        .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+      expect(order).toEqual(expected);
+    }
+  });
+
   test('the threshold keeps the budget, and so does every higher one', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 4, max: 20 }), (seed, budget) => {
