@@ -5,12 +5,12 @@ import type { MetricSchema } from '../core/sample.ts';
 import { TRAINING_DEFAULTS, trainModel, usableMetrics } from '../core/train.ts';
 import { withLongReference } from './drift-reference.ts';
 import { flagsLeftOut } from './left-out.ts';
-import { SAMPLE_IN_INCIDENT, type SampleRow, type Store } from './store/store.ts';
+import { newestRows } from './newest-rows.ts';
+import { SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 
 const HOUR_MS = 3_600_000;
 /** Rows a fit takes at the most: a day at 5 s, a month at 2 minutes. The newest ones. */
 export const MAX_TRAINING_ROWS = 30_000;
-const READ_ROWS_PER_STEP = 64;
 const COPIED_ROWS_PER_STEP = 512;
 /** Fewer rows than this are no basis for a model. */
 export const LEAST_TRAINING_ROWS = 40;
@@ -183,16 +183,4 @@ function medianInterval(timesMs: Float64Array): number | null {
     if (step > 0) steps[count++] = step;
   }
   return steps.subarray(0, count).sort()[count >> 1] ?? null;
-}
-
-/** The newest `count` rows, oldest first, a few at a time: 30,000 at once would hold a sample up for a tenth of a second. */
-export function* newestRows(store: Store, count: number): Stepwise<SampleRow[]> {
-  const rows: SampleRow[] = [];
-  for (const row of store.samplesBackwards()) {
-    if (rows.length >= count) break;
-    rows.push(row);
-    if (rows.length % READ_ROWS_PER_STEP === 0) yield;
-  }
-  yield;
-  return rows.reverse();
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:fit`: what an agent does at night, step by step: a fit to the newest rows of its store, the reference
- * of drift over 14 days of 17 metrics at 5 s, and the comparison with the model that watches. Between two steps the
- * agent looks at the clock: a step that is longer than a slice (8 ms) makes a sample late.
+ * `npm run bench:fit`: what an agent does at night, step by step: a fit to the newest rows of its store, and the
+ * reference of drift over 14 days of 17 metrics at 5 s. Between two steps the agent looks at the clock: a step that is
+ * longer than a slice (8 ms) makes a sample late.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
