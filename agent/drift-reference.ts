@@ -36,13 +36,17 @@ export function* withLongReference(
   { store, schema, nowMs, fromMs }: ReferenceRequest,
 ): Stepwise<Model> {
   const { intervalMs } = model.provenance;
+  yield;
   if (fromMs === null && !isLonger(store, model, nowMs)) return model;
+  yield;
   const slotMs = intervalMs * slotSamples(DAY_MS, intervalMs);
   const startMs = Math.max(nowMs - REFERENCE_MS, Math.min(fromMs ?? 0, nowMs - LEAST_REFERENCE_MS));
   const most = Math.ceil((nowMs - startMs) / slotMs) + 2;
   const width = model.schema.length + 1;
   const rows = new RowTable(Math.min(most, Math.ceil(REFERENCE_MS / slotMs) + 2), width);
+  yield;
   const reader = new Rescored(model, schema);
+  yield;
   const random = new Random(model.provenance.seed);
   let slot = Number.NaN;
   let dueMs = 0;

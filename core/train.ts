@@ -150,13 +150,15 @@ export function* trainModel(
     const to = options.hosts[i + 1]?.from ?? rows;
     hosts.push({ host, rows: to - from, thresholds: yield* calibrate(from, to) });
   }
+  const score = quantiles(sortedFinite(traces.scores));
+  yield;
   return {
     ...fitted.parts,
     schema,
     surprise,
     stillness,
     ranges: ranges.finish(),
-    reference: { ...distributions, score: quantiles(sortedFinite(traces.scores)) },
+    reference: { ...distributions, score },
     drift,
     budget: options.budget,
     contamination: options.contamination,
