@@ -1,8 +1,14 @@
 import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import type { AlertContext } from '../core/alert.ts';
-import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
-import { calibratedFor } from '../core/model.ts';
+import { runToEnd } from '../core/features.ts';
+import {
+  INCIDENT_DEFAULTS,
+  INITIAL_INCIDENT_STATE,
+  type IncidentSettings,
+  type Transition,
+} from '../core/incident.ts';
+import { calibratedFor, type Model } from '../core/model.ts';
 import type { AlertData } from '../core/protocol/events.ts';
 import type { PerformanceTelemetry } from '../core/protocol/telemetry.ts';
 import type { Sample } from '../core/sample.ts';
@@ -38,6 +44,7 @@ import { IncidentReports } from './incident-reports.ts';
 import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
+import { warmed } from './newest-rows.ts';
 import { OperatorWords } from './operators.ts';
 import type { Outward } from './outward.ts';
 import { conceptSentence, Performance, type PerformanceDocument } from './performance.ts';
@@ -53,7 +60,6 @@ import {
 import { type Seldom, type TelemetryPoint, telemetryBatch } from './telemetry-batch.ts';
 
 /** Rows replayed through the windows at start and after a model switch: 240 scores and the widest window. */
-const WARM_ROWS = 320;
 const SAVE_MS = 60_000;
 const MAINTAIN_MS = 60_000;
 const TELEMETRY_MS = 10_000;
@@ -155,7 +161,8 @@ export class Agent {
         loaded: () => this.#loaded,
         drift: this.#drift,
         commit: (event) => this.#commits.commit(event),
-        adopt: (loaded, adoption) => this.#replace(loaded, adoption),
+        watcherOf: (model) => this.#watcherOf(model),
+        adopt: (loaded, adoption, watcher) => this.#replace(loaded, adoption, watcher),
       },
       parse<RetrainingDocument>(deps.store.getState('retraining')),
     );
@@ -197,11 +204,12 @@ export class Agent {
       version,
       slots,
       nowMs: () => clock.nowMs(),
-      host: () => ({ store, schema, hostId, config: this.#config }),
+      host: { store, schema, watcherOf: (model) => this.#watcherOf(model) },
+      budget: () => this.#config.budget,
       labels: () => this.#config.labels,
       loaded: () => this.#loaded,
       residentBytes: () => memory().residentBytes,
-      adopt: (loaded) => this.#takeFromCentre(loaded),
+      adopt: (loaded, warm) => this.#takeFromCentre(loaded, warm),
       told: (about) => {
         this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
       },
@@ -221,19 +229,22 @@ export class Agent {
     };
   }
 
-  /** Another model, or none any more: then the host learns its own, as at its first start. */
-  #takeFromCentre(loaded: LoadedModel | null): void {
+  /** Another model, or none any more: then the host learns its own, as at its first start. @returns the watcher before */
+  #takeFromCentre(loaded: LoadedModel | null, warm: Watcher | null): Watcher | null {
+    const before = this.#watcher;
+    const nowMs = this.#deps.clock.nowMs();
     this.#retraining.giveUp();
     if (loaded !== null) {
-      this.#replace(loaded, 'fresh');
-      this.#commits.commit(modelActivatedEvent(loaded, this.#deps.clock.nowMs()));
-      return;
+      this.#replace(loaded, 'fresh', warm);
+      this.#commits.commit(modelActivatedEvent(loaded, nowMs));
+      return before;
     }
-    const transition = this.#watcher?.invalidate(this.#deps.clock.nowMs()) ?? null;
-    if (transition !== null && this.#watcher !== null) this.#onTransition(transition, this.#watcher);
+    const transition = before?.invalidate(nowMs) ?? null;
+    if (transition !== null && before !== null) this.#onTransition(transition, before);
     this.#loaded = null;
     this.#watcher = null;
     this.#drift.stop();
+    return before;
   }
 
   get #facts(): AgentFacts {
@@ -254,13 +265,13 @@ export class Agent {
     );
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
-      this.#adopt(loaded, 'restart', (watcher) => {
-        try {
-          if (state !== null) watcher.restore(state, loaded.sha256);
-        } catch (error) {
-          log('warning', 'state.unusable', { error: messageOf(error) });
-        }
-      });
+      const watcher = this.#warmed(loaded);
+      try {
+        if (state !== null) watcher.restore(state, loaded.sha256);
+      } catch (error) {
+        log('warning', 'state.unusable', { error: messageOf(error) });
+      }
+      this.#adopt(loaded, 'restart', watcher);
       log('info', 'model.loaded', {
         name: loaded.model.provenance.name,
         version: loaded.model.provenance.version,
@@ -491,25 +502,28 @@ export class Agent {
   }
 
   /** Another model, from the next sample on; what stands goes on under it. */
-  #replace(loaded: LoadedModel, adoption: Adoption): void {
-    const incident = this.#watcher?.incident;
-    this.#adopt(loaded, adoption, (watcher) => {
-      if (incident !== undefined) watcher.takeOver(incident);
-    });
+  #replace(loaded: LoadedModel, adoption: Adoption, warm: Watcher | null): void {
+    const watcher = warm ?? this.#warmed(loaded);
+    // One that ran silently until now may think that an incident stands which nobody was told of.
+    watcher.takeOver(this.#watcher?.incident ?? INITIAL_INCIDENT_STATE);
+    this.#adopt(loaded, adoption, watcher);
   }
 
-  #adopt(loaded: LoadedModel, adoption: Adoption, restore: (watcher: Watcher) => void): void {
+  #watcherOf(model: Model): Watcher {
     // A central model may have been calibrated for this very host.
-    const model = calibratedFor(loaded.model, this.#deps.hostId, this.#config.hostName);
-    const watcher = new Watcher(model, this.#deps.source.schema, this.#settings);
-    const rows = this.#deps.store.lastSamples(WARM_ROWS);
-    for (const row of rows) {
-      if (row.values.length === this.#deps.source.schema.length) watcher.warm(row);
-    }
-    restore(watcher);
+    const own = calibratedFor(model, this.#deps.hostId, this.#config.hostName);
+    return new Watcher(own, this.#deps.source.schema, this.#settings);
+  }
+
+  #warmed({ model }: LoadedModel): Watcher {
+    const { store, source } = this.#deps;
+    return runToEnd(warmed(this.#watcherOf(model), store, source.schema.length));
+  }
+
+  #adopt(loaded: LoadedModel, adoption: Adoption, watcher: Watcher): void {
     this.#loaded = loaded;
     this.#watcher = watcher;
-    this.#drift.adopt(loaded, adoption, rows.at(-1)?.timeMs ?? null);
+    this.#drift.adopt(loaded, adoption, this.#deps.store.lastSamples(1)[0]?.timeMs ?? null);
     this.#endUnwatched(watcher);
   }
 

@@ -1,9 +1,10 @@
+import type { Budget } from '../../core/model.ts';
 import type { ReleaseData } from '../../core/protocol/release-event.ts';
 import type { InstallState, ReleaseSeen, ReportedDocument } from '../../core/protocol/reported.ts';
 import { agentTopics, parseTopic, type SiteTopics, siteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseReference, RolloutDocument } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';
-import type { Judgement } from '../../core/watcher.ts';
+import type { Judgement, Watcher } from '../../core/watcher.ts';
 import { cohortPosition, desiredOf } from '../../models/rollout/desired.ts';
 import type { LoadedModel, ModelSlots } from '../../models/slots.ts';
 import type { Accepted, Trust } from '../../models/trust/trust.ts';
@@ -33,11 +34,12 @@ export interface CentralDependencies extends BackgroundDependencies {
   readonly slots: ModelSlots;
   readonly nowMs: () => number;
   readonly log: Log;
-  readonly host: () => ShadowHost;
+  readonly host: ShadowHost;
+  readonly budget: () => Budget;
   readonly labels: () => Readonly<Record<string, string>>;
   readonly loaded: () => LoadedModel | null;
   readonly residentBytes: () => number;
-  readonly adopt: (loaded: LoadedModel | null) => void;
+  readonly adopt: (loaded: LoadedModel | null, warm: Watcher | null) => Watcher | null;
   /** A state that is an event: the release is in, or out. */
   readonly told: (about: Omit<ReleaseData, 'schemaVersion' | 'sequence' | 'host' | 'sentence'>) => void;
   readonly command: (document: ReturnType<Trust['acceptCommand']>) => Promise<CommandAnswer>;

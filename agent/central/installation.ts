@@ -1,11 +1,11 @@
 import type { Stepwise } from '../../core/features.ts';
-import type { Model } from '../../core/model.ts';
+import type { Budget, Model } from '../../core/model.ts';
 import type { InstallFigures, InstallState } from '../../core/protocol/reported.ts';
 import type { SiteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseDocument, ReleaseReference, RolloutGate } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';
 import type { Tally } from '../../core/shadow.ts';
-import type { Judgement } from '../../core/watcher.ts';
+import type { Judgement, Watcher } from '../../core/watcher.ts';
 import { artifactSha256 } from '../../models/artifact.ts';
 import type { LoadedModel, ModelSlots } from '../../models/slots.ts';
 import { documentOf, openEnvelope } from '../../models/trust/envelope.ts';
@@ -13,7 +13,8 @@ import type { Trust } from '../../models/trust/trust.ts';
 import { type Refusal, TrustError } from '../../models/trust/trust-error.ts';
 import { Background, type BackgroundDependencies } from '../background.ts';
 import { messageOf } from '../delivery.ts';
-import { replayShadow, type ShadowHost, shadowWatcher } from '../shadow-replay.ts';
+import { warmed } from '../newest-rows.ts';
+import { replayShadow, type ShadowHost } from '../shadow-replay.ts';
 import type { Subscriptions } from './channel.ts';
 import { ChunkFile } from './chunk-file.ts';
 import { Durations, figuresOf, LiveTrial, type TrialTerms, trialObjections } from './live-trial.ts';
@@ -24,7 +25,6 @@ import { Rejected, verifiedModel } from './verify.ts';
 const CHUNKS_AT_A_TIME = 8;
 /** What was asked for and didn't come is asked for again: the broker may have lost it and been given it anew. */
 const ASK_AGAIN_MS = 60_000;
-const WARM_ROWS = 320;
 
 export interface InstallationDependencies extends BackgroundDependencies {
   readonly trust: Trust;
@@ -34,7 +34,8 @@ export interface InstallationDependencies extends BackgroundDependencies {
   readonly slots: ModelSlots;
   readonly chunkPath: string;
   readonly agentVersion: string;
-  readonly host: () => ShadowHost;
+  readonly host: ShadowHost;
+  readonly budget: () => Budget;
   readonly loaded: () => LoadedModel | null;
   readonly residentBytes: () => number;
   readonly gate: () => RolloutGate | null;
@@ -44,8 +45,12 @@ export interface InstallationDependencies extends BackgroundDependencies {
   /** Into a state: kept, and told. */
   readonly reach: (state: InstallState, nowMs: number, change: Partial<Progress>) => void;
   readonly refused: (refusal: Refusal, message: string) => void;
-  /** null: there is none any more. */
-  readonly adopt: (loaded: LoadedModel | null) => void;
+  /**
+   * @param loaded null: there is none any more
+   * @param warm its watcher, where there is one that has seen the last samples
+   * @returns the watcher that did until now
+   */
+  readonly adopt: (loaded: LoadedModel | null, warm: Watcher | null) => Watcher | null;
   readonly nowMs: () => number;
   readonly fault: (message: string) => void;
 }
@@ -62,7 +67,12 @@ const UNDER_WAY: ReadonlySet<InstallState> = new Set([
 /** The way of one release into this host: fetched, verified, tried, switched to, watched, and taken back where it is worse. */
 export class Installation {
   readonly #deps: InstallationDependencies;
-  readonly #replaying: Background<{ readonly tally: Tally; readonly durations: Durations }>;
+  readonly #replaying: Background<{
+    readonly tally: Tally;
+    readonly durations: Durations;
+    readonly watcher: Watcher;
+  }>;
+  readonly #warming: Background<Watcher>;
   #chunks: ChunkFile | null = null;
   #askedMs = 0;
   #trial: LiveTrial | null = null;
@@ -70,6 +80,7 @@ export class Installation {
   constructor(deps: InstallationDependencies) {
     this.#deps = deps;
     this.#replaying = new Background(deps);
+    this.#warming = new Background(deps);
   }
 
   get #progress(): Progress {
@@ -103,6 +114,7 @@ export class Installation {
   cancel(): void {
     const { release } = this.#progress;
     this.#replaying.giveUp();
+    this.#warming.giveUp();
     this.#trial = null;
     if (release !== null) this.#deps.subscriptions.drop(this.#releaseTopic(release));
     if (this.#chunks !== null) this.#deps.subscriptions.drop(...this.#chunkTopics());
@@ -238,7 +250,7 @@ export class Installation {
     try {
       const document = this.#release;
       const before = residentBytes();
-      verifiedModel(bytes, document, { schema: host().schema, agentVersion });
+      verifiedModel(bytes, document, { schema: host.schema, agentVersion });
       const added = residentBytes() - before;
       if (added > document.limits.memoryBytes) {
         throw new Rejected(
@@ -272,19 +284,24 @@ export class Installation {
         this.#reject(new Rejected('failed', messageOf(outcome.error)), nowMs);
         return;
       }
-      const { tally, durations } = outcome.value;
+      const { tally, durations, watcher } = outcome.value;
       const figures = figuresOf(tally, durations, this.#terms, current !== null);
       const laterMs = this.#deps.nowMs();
-      this.#judge(figures, laterMs, () => this.#beginTrial(candidate, figures, laterMs));
+      this.#judge(figures, laterMs, () => this.#beginTrial(watcher, figures, laterMs));
     });
   }
 
-  *#replay(candidate: Model, current: Model | null): Stepwise<{ tally: Tally; durations: Durations }> {
+  *#replay(
+    candidate: Model,
+    current: Model | null,
+  ): Stepwise<{ tally: Tally; durations: Durations; watcher: Watcher }> {
     const durations = new Durations();
     const rows = this.#deps.gate()?.shadowRows;
     const timed = (work: () => Judgement): Judgement => durations.time(this.#deps.monotonicMs, work);
-    const tally = yield* replayShadow(candidate, current, this.#deps.host(), rows, timed);
-    return { tally, durations };
+    const tally = yield* replayShadow(candidate, current, this.#deps.host, rows, timed);
+    const { store, schema, watcherOf } = this.#deps.host;
+    // The last of all, so that no sample comes between this and the trial.
+    return { tally, durations, watcher: yield* warmed(watcherOf(candidate), store, schema.length) };
   }
 
   #candidate(nowMs: number): Model | null {
@@ -303,22 +320,14 @@ export class Installation {
 
   get #terms(): TrialTerms {
     const { intervalMs, limits } = this.#release;
-    return { budget: this.#deps.host().config.budget, intervalMs, limits };
+    return { budget: this.#deps.budget(), intervalMs, limits };
   }
 
-  #beginTrial(candidate: Model, figures: InstallFigures, nowMs: number): void {
-    this.#trial = this.#liveTrial(candidate, 'candidate');
+  #beginTrial(candidate: Watcher, figures: InstallFigures, nowMs: number): void {
+    const sha256 = this.#progress.release?.artifactSha256 ?? '';
+    this.#trial = new LiveTrial(candidate, sha256, 'candidate', this.#deps.monotonicMs);
     const state = this.#progress.kind === 'trial' ? 'shadow' : 'probation';
     this.#deps.reach(state, nowMs, { figures });
-  }
-
-  #liveTrial(silent: Model, silentIs: 'candidate' | 'before'): LiveTrial {
-    const host = this.#deps.host();
-    const trial = new LiveTrial(shadowWatcher(silent, host), silentIs, this.#deps.monotonicMs);
-    for (const row of host.store.lastSamples(WARM_ROWS)) {
-      if (row.values.length === host.schema.length) trial.warm(row);
-    }
-    return trial;
   }
 
   /** A sample was judged. @param watching by the model that alarms; null: there is none */
@@ -359,6 +368,7 @@ export class Installation {
       this.#reject(error, nowMs);
       return;
     }
+    const trial = this.#trial;
     this.#trial = null;
     this.#deps.save({ figures });
     try {
@@ -369,28 +379,32 @@ export class Installation {
     }
     const loaded = slots.read('central', (_, fault) => this.#deps.fault(fault));
     if (loaded === null) return;
-    const before = this.#deps.loaded();
-    this.#deps.adopt({ ...loaded, slot: 'central' });
-    this.#committed(nowMs, before?.model ?? null);
+    const sha256 = this.#deps.loaded()?.sha256 ?? '';
+    const before = this.#deps.adopt({ ...loaded, slot: 'central' }, trial?.silent ?? null);
+    this.#committed(nowMs);
+    if (before !== null) this.#trial = new LiveTrial(before, sha256, 'before', this.#deps.monotonicMs);
   }
 
-  #committed(nowMs: number, before?: Model | null): void {
+  #committed(nowMs: number): void {
     this.#deps.reach('committed', nowMs, { error: null, alarms: { sinceMs: nowMs, opened: 0 } });
-    this.#watch(nowMs, before);
   }
 
-  /** The model before goes on beside the new one, for as long as the rollout says. */
-  #watch(nowMs: number, before?: Model | null): void {
+  /** After a restart: the model before goes on beside the new one, for as long as the rollout says. */
+  #watch(nowMs: number): void {
     const gate = this.#deps.gate();
-    if (gate === null || nowMs - this.#progress.sinceMs >= gate.watchdogMs) return;
-    const model = before === undefined ? this.#modelBefore() : before;
-    if (model !== null) this.#trial = this.#liveTrial(model, 'before');
+    const before = this.#modelBefore();
+    if (before === null || gate === null || nowMs - this.#progress.sinceMs >= gate.watchdogMs) return;
+    const { store, schema, watcherOf } = this.#deps.host;
+    this.#warming.start(warmed(watcherOf(before.model), store, schema.length), (outcome) => {
+      if (!('value' in outcome)) return;
+      this.#trial = new LiveTrial(outcome.value, before.sha256, 'before', this.#deps.monotonicMs);
+    });
   }
 
-  #modelBefore(): Model | null {
+  #modelBefore(): { readonly model: Model; readonly sha256: string } | null {
     const { slots } = this.#deps;
     const ignore = (): void => {};
-    return (slots.read('central-previous', ignore) ?? slots.loadOwn(ignore))?.model ?? null;
+    return slots.read('central-previous', ignore) ?? slots.loadOwn(ignore);
   }
 
   #watchdog(nowMs: number): void {
@@ -420,6 +434,7 @@ export class Installation {
     const about =
       this.#progress.verified.find(({ artifactSha256 }) => artifactSha256 === gone?.sha256) ??
       this.#progress.release;
+    const trial = this.#trial;
     this.cancel();
     if (bad && gone !== null) trust.quarantine(gone.sha256);
     const previous = slots.digest('central-previous');
@@ -431,7 +446,7 @@ export class Installation {
       (sha256) => this.mayRun(sha256),
     );
     this.#deps.reach('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
-    adopt(next);
+    adopt(next, trial !== null && trial.sha256 === next?.sha256 ? trial.silent : null);
   }
 
   /** Verified here, and neither revoked nor found bad since. */

@@ -39,23 +39,22 @@ export class Durations {
 export class LiveTrial {
   readonly tally = new Tally();
   readonly durations = new Durations();
-  readonly #silent: Watcher;
+  readonly silent: Watcher;
+  /** Of its model. */
+  readonly sha256: string;
   readonly #silentIs: 'candidate' | 'before';
   readonly #monotonicMs: () => number;
 
-  constructor(silent: Watcher, silentIs: 'candidate' | 'before', monotonicMs: () => number) {
-    this.#silent = silent;
+  constructor(silent: Watcher, sha256: string, silentIs: 'candidate' | 'before', monotonicMs: () => number) {
+    this.silent = silent;
+    this.sha256 = sha256;
     this.#silentIs = silentIs;
     this.#monotonicMs = monotonicMs;
   }
 
-  warm(sample: Sample): void {
-    this.#silent.warm(sample);
-  }
-
   /** @param watching what the alarming model made of the same sample; null: there is none */
   step(sample: Sample, gate: 'open' | 'maintenance', watching: Judgement | null): void {
-    const judge = (): Judgement => this.#silent.step(sample, gate, silentIncident);
+    const judge = (): Judgement => this.silent.step(sample, gate, silentIncident);
     if (this.#silentIs === 'candidate')
       this.tally.count(this.durations.time(this.#monotonicMs, judge), watching);
     else if (watching !== null) this.tally.count(watching, judge());

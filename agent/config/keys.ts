@@ -122,6 +122,7 @@ export const KEYS: readonly Key[] = [
     expected: 'five fields of cron, e.g. 0 3 * * sun',
     parse: cron,
     doc: 'When to fit anew; instead of a minute of its own between 2 and 5 every night. Time zone of the host.',
+    reload: true,
   },
   {
     path: 'budget.info',

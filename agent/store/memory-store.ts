@@ -61,6 +61,14 @@ export class MemoryStore implements Store {
     }
   }
 
+  *samplesBackwards(): Generator<SampleRow> {
+    for (let at = this.#samples.length - 1; at >= 0; ) {
+      const row = this.#samples[at]!;
+      yield { ...row, values: row.values.slice() };
+      at = this.#indexOf(row.timeMs) - 1;
+    }
+  }
+
   sampleCount(): number {
     return this.#samples.length;
   }

@@ -149,8 +149,15 @@ export class SqliteStore implements Store {
     this.#guard(() => this.#samples.append(row));
   }
 
-  *samples(fromMs: number, toMs: number): Iterable<SampleRow> {
-    const rows = this.#samples.between(fromMs, toMs)[Symbol.iterator]();
+  samples(fromMs: number, toMs: number): Iterable<SampleRow> {
+    return this.#guarded(this.#samples.between(fromMs, toMs));
+  }
+
+  samplesBackwards(): Iterable<SampleRow> {
+    return this.#guarded(this.#samples.backwards());
+  }
+
+  *#guarded(rows: Generator<SampleRow>): Iterable<SampleRow> {
     for (;;) {
       // A page may be found to be damaged at any row.
       const next = this.#guard(() => rows.next());

@@ -96,6 +96,8 @@ export interface Store {
   appendSample(row: SampleRow): void;
   /** Oldest first; from `fromMs` up to, not including, `toMs`. Streams; writing meanwhile is allowed. */
   samples(fromMs: number, toMs: number): Iterable<SampleRow>;
+  /** Newest first, from the newest at the first reading on. Streams; writing meanwhile is allowed. */
+  samplesBackwards(): Iterable<SampleRow>;
   sampleCount(): number;
   /** The newest `count` rows, oldest first. */
   lastSamples(count: number): SampleRow[];

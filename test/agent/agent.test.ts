@@ -523,9 +523,9 @@ describe('learning', () => {
     const it = script();
     it.learn();
     const loaded = statusOf(it).model;
-    const { lastSamples } = it.memory;
+    const { samplesBackwards } = it.memory;
     it.samples(520);
-    it.memory.lastSamples = () => {
+    it.memory.samplesBackwards = () => {
       throw new Error('unreadable');
     };
     it.samples(10);
@@ -533,7 +533,7 @@ describe('learning', () => {
       it.runFit();
       it.sample();
     }
-    it.memory.lastSamples = lastSamples;
+    it.memory.samplesBackwards = samplesBackwards;
     expect(it.logs('model.fitFailed')).toEqual([{ error: 'unreadable' }]);
     expect(statusOf(it)).toMatchObject({
       state: 'watching',

@@ -50,6 +50,16 @@ export function storeConformance(name: string, open: (limits: StoreLimits) => St
       expect([...store.lastSamples(1)[0]!.values]).toEqual([1, 2]);
     });
 
+    it('reads from the newest backwards, in pages, while rows are written', () => {
+      for (let t = 1; t <= 200; t++) append(t, t);
+      const seen: number[] = [];
+      for (const row of store.samplesBackwards()) {
+        seen.push(row.timeMs);
+        if (row.timeMs === 150) append(1_000, 1);
+      }
+      expect(seen).toEqual(Array.from({ length: 200 }, (_, i) => 200 - i));
+    });
+
     it('reads a half-open time range, oldest first, in pages, while rows are written', () => {
       for (let t = 300; t > 0; t--) append(t, t);
       const seen: number[] = [];
