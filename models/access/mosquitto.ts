@@ -17,6 +17,8 @@ export const FILES = {
 const PASSWORD_PORT = 8883;
 const CERTIFICATE_PORT = 8884;
 const QUEUED_BYTES = 128 * 2 ** 20;
+/** As good as none. 0 means none, but then 2.0.11 ends a connection at the first publish that it refuses. */
+const QUEUED_MESSAGES = 1_000_000;
 const AUTOSAVE_SECONDS = 60;
 const MAX_KEEPALIVE_SECONDS = 120;
 
@@ -44,8 +46,9 @@ export function renderConfiguration({ installedAs }: Fleet, authority: boolean):
     '# The largest packet that an agent takes; chunks and events are at most 64 KiB.',
     `max_packet_size ${MAX_INBOUND_PACKET_BYTES}`,
     '# What waits for one client is bounded in bytes. The default of 1000 messages would cut reading the retained',
-    '# state of a larger fleet short, without a word.',
-    'max_queued_messages 0',
+    '# state of a larger fleet short, without a word; with 0, Mosquitto 2.0.11 ends the connection of whoever is',
+    '# refused a publish.',
+    `max_queued_messages ${QUEUED_MESSAGES}`,
     `max_queued_bytes ${QUEUED_BYTES}`,
     '# Alerts live for seven days; so does a session that waits for them.',
     'persistent_client_expiration 7d',
