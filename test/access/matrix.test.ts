@@ -210,6 +210,41 @@ describe.skipIf(!hasMosquitto)(`access, ${REAL}`, () => {
     expect(seen).toEqual([`${B}/a/h1/status own`]);
   });
 
+  test('hosts with strange names have their own topics and nobody else’s', async () => {
+    const names = [
+      'a b',
+      ' first',
+      'last ',
+      '$SYS',
+      'zürich',
+      '%u',
+      '%c',
+      'a:b',
+      '"a"',
+      'a~2',
+      '..',
+      'h1\\n',
+      '$&',
+    ];
+    const { path, logins } = enrolledFleet(
+      ['berlin', '%u'],
+      names.flatMap((name, i) => [
+        ['agent', name, [i % 2 === 0 ? 'berlin' : '%u']] as const,
+        ['viewer', name, null] as const,
+      ]),
+    );
+    const broker = await startAccessBroker(path);
+    for (const [i, one] of logins.entries()) {
+      const { client } = await login(broker, one);
+      for (const [k, name] of names.entries()) {
+        const site = k % 2 === 0 ? 'berlin' : '%u';
+        const code = await publishCode(client, agentTopics(site, name).event);
+        expect([one.username, name, code]).toEqual([one.username, name, i === 2 * k ? null : NOT_AUTHORISED]);
+      }
+      await client.endAsync();
+    }
+  });
+
   test('nobody comes in without a password, with another’s, or under a name that is none', async () => {
     const { broker, logins } = await start();
     const [one, two] = logins as [(typeof logins)[0], (typeof logins)[0]];
