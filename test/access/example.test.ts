@@ -2,7 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseFleet, usersOf } from '../../models/access/fleet.ts';
-import { parsePasswords, renderAcl, renderConfiguration, renderPasswords } from '../../models/access/mosquitto.ts';
+import {
+  parsePasswords,
+  renderAcl,
+  renderConfiguration,
+  renderPasswords,
+} from '../../models/access/mosquitto.ts';
 import { RIGHTS, ROLES } from '../../models/access/roles.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -34,6 +39,11 @@ test('the table in PROTOCOL.md is the one in the code', () => {
   const cells = section
     .split('\n')
     .filter((line) => /^\| [a-z]+ +\| [`–]/.test(line))
-    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
   expect(cells).toEqual(rows);
 });

@@ -32,6 +32,7 @@ export async function startAccessBroker(directory: string): Promise<AccessBroker
     [
       ...lines(head),
       'persistence_location @/',
+      'log_type all',
       `listener ${certificatePort} 127.0.0.1`,
       ...lines(certificate),
     ],
