@@ -113,7 +113,7 @@ function issuerOf({ certificate, key }: Authority): Issuer {
   };
 }
 
-export type Issue = (request: {
+type Issue = (request: {
   readonly name: string;
   readonly days: number;
   /** Host names and addresses of a server; absent for a client. */

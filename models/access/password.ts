@@ -8,7 +8,7 @@ const HASH_BYTES = 64;
  * random bits. They would cost the broker, which hashes in its only thread: with 100,000 rounds, 2,000 clients that
  * come back at once keep it from everything else for two minutes.
  */
-export const HASH_ITERATIONS = 101;
+const HASH_ITERATIONS = 101;
 
 /** 43 characters of base64url. */
 export const randomPassword = (): string => randomBytes(PASSWORD_BYTES).toString('base64url');

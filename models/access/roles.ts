@@ -4,9 +4,9 @@ import { ROOT, topicLevelFault } from '../../core/protocol/topics.ts';
 
 export const ROLES = ['agent', 'viewer', 'operator', 'releaser', 'hub'] as const;
 export type Role = (typeof ROLES)[number];
-export type Access = 'read' | 'write' | 'readwrite';
+type Access = 'read' | 'write' | 'readwrite';
 
-export interface Right {
+interface Right {
   readonly access: Access;
   /** Below `edgewood/1/<site>/`; `<id>` is the agent's own. */
   readonly topic: string;
