@@ -57,6 +57,10 @@ export const LOG_EVENTS = {
   'model.unusable': 'A model file is damaged; another slot, or a new fit, takes its place.',
   'mqtt.birthRefused': 'The broker does not let this agent publish its state.',
   'mqtt.connected': 'Connected to the broker.',
+  'mqtt.credentialsChanged':
+    'Files of credentials have been replaced: the agent connects anew with them, in order.',
+  'mqtt.credentialsUnusable':
+    'Files of credentials were replaced by something that can not be used; the connection stays as it is.',
   'mqtt.disconnected': 'The connection is gone; tried again with backoff.',
   'mqtt.inboundRejected': 'A message from the broker was not what it should be; it was ignored.',
   'mqtt.insecure': 'A password goes over an unencrypted connection.',

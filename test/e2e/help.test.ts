@@ -73,6 +73,16 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'models export web@1 --out web.json': fine(/^$/),
   'models import forest.json --name sk': fine(/^sk@1: 2 trees over cpu, memory/),
   'models log web': fine(/rollback {2}web@production: 2 -> 1 {2}\(too many alarms\)/),
+  'fleet broker --out broker --site berlin --tls-name broker.example': fine(/broker: sites berlin/),
+  // The examples come in any order; the folder may not be there yet.
+  'fleet enroll 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker --out cred': {
+    codes: [0, 2],
+    says: /enrolled 1|unchanged 1|fleet broker --out/,
+  },
+  'fleet revoke 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker': {
+    codes: [0, 1, 2],
+    says: /revoked 1|not enrolled here|fleet broker --out/,
+  },
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall': { codes: [2], says: /run it as root/ },
   'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },

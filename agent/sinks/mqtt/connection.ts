@@ -231,6 +231,13 @@ export class MqttConnection {
     if (said.kind !== 'lost') await this.#client.endAsync();
   }
 
+  /** Ends it in order, to come back at once: what is under way is acknowledged first, nobody is told of an absence. */
+  retire(): void {
+    this.#ready = false;
+    const answered = this.expectAnswer();
+    this.#client.end(false, {}, () => answered());
+  }
+
   #end(): void {
     if (this.#ended) return;
     const wasReady = this.#ready;

@@ -24,6 +24,7 @@ import {
   type Telemetry,
 } from '../sink.ts';
 import { type ConnectionEnd, MqttConnection, type PublishResult } from './connection.ts';
+import { CredentialWatch } from './credential-watch.ts';
 import { describeFailure, refusalWords } from './failures.ts';
 import { clientOptions, VersionChoice } from './options.ts';
 import { type Endpoint, openStream, parseEndpoint } from './transport.ts';
@@ -76,6 +77,9 @@ export class MqttSink implements Sink {
   #readyAtMs = 0;
   #connects = 0;
   readonly #version: VersionChoice;
+  readonly #credentials: CredentialWatch;
+  /** Ended by us, to come back with other credentials. */
+  #renewing = false;
   /** Packets that the guard refused since a connection last held. The next session begins anew: the old one holds
    * the packet. */
   #cuts = 0;
@@ -100,6 +104,9 @@ export class MqttSink implements Sink {
     this.#topics = agentTopics(identity.site, identity.hostId);
     this.#deps = deps;
     this.#version = new VersionChoice(config.protocolVersion);
+    this.#credentials = new CredentialWatch(config, deps.setTimer, (fault) =>
+      this.#credentialsChanged(fault),
+    );
   }
 
   start(onReady: () => void, onAcknowledged: (acknowledgement: Acknowledgement) => void = () => {}): void {
@@ -107,6 +114,7 @@ export class MqttSink implements Sink {
     this.#onAcknowledged = onAcknowledged;
     if (this.#config.insecure === true) this.#log('warning', 'mqtt.insecure');
     void this.#connect();
+    this.#credentials.start();
   }
 
   connected(): boolean {
@@ -129,7 +137,18 @@ export class MqttSink implements Sink {
     }
   }
 
+  /** A connection outlives its credentials; one that waits for its next try takes them up by itself. */
+  #credentialsChanged(fault: string | null): void {
+    if (fault !== null) this.#log('warning', 'mqtt.credentialsUnusable', { error: fault });
+    else if (this.connected()) {
+      this.#log('info', 'mqtt.credentialsChanged');
+      this.#renewing = true;
+      this.#connection?.retire();
+    }
+  }
+
   #open(): void {
+    this.#credentials.used();
     const version = this.#version.current;
     const options = clientOptions(this.#config, this.#identity, this.#topics, version, this.#cleanNext);
     const stream = openStream(this.#config, this.#endpoint, this.#tls);
@@ -189,6 +208,11 @@ export class MqttSink implements Sink {
     this.#connection = null;
     this.#deps.control?.lost();
     if (this.#closing !== null) return;
+    if (this.#renewing) {
+      this.#renewing = false;
+      void this.#connect();
+      return;
+    }
     const stable = end.wasReady && this.#deps.nowMs() - this.#readyAtMs >= STABLE_MS;
     if (stable) {
       this.#attempt = 0;
@@ -335,6 +359,7 @@ export class MqttSink implements Sink {
 
   async #close(ready: boolean, deadlineMs: number): Promise<void> {
     this.#cancelTimer?.();
+    this.#credentials.stop();
     const connection = this.#connection;
     if (connection === null) return;
     if (ready) {
