@@ -1,19 +1,12 @@
 import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import type { AlertContext } from '../core/alert.ts';
-import { runToEnd } from '../core/features.ts';
-import {
-  INCIDENT_DEFAULTS,
-  INITIAL_INCIDENT_STATE,
-  type IncidentSettings,
-  type Transition,
-} from '../core/incident.ts';
-import { calibratedFor, type Model } from '../core/model.ts';
+import type { Transition } from '../core/incident.ts';
 import type { AlertData } from '../core/protocol/events.ts';
 import type { PerformanceTelemetry } from '../core/protocol/telemetry.ts';
 import type { Sample } from '../core/sample.ts';
-import { type Judgement, Watcher, type WatcherState } from '../core/watcher.ts';
-import type { LoadedModel, ModelSlots } from '../models/slots.ts';
+import type { Judgement, Watcher, WatcherState } from '../core/watcher.ts';
+import type { ModelSlots } from '../models/slots.ts';
 import type { BackgroundDependencies } from './background.ts';
 import type { Central } from './central/central.ts';
 import { carryOut } from './central/commands.ts';
@@ -21,13 +14,7 @@ import type { CentralHooks } from './central/start.ts';
 import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
-import {
-  type Adoption,
-  type DriftDocument,
-  DriftWatch,
-  driftTelemetry,
-  type NamedDecision,
-} from './drift.ts';
+import { type DriftDocument, DriftWatch, driftTelemetry, type NamedDecision } from './drift.ts';
 import { conceptEvent, driftEvent, driftStates } from './drift-events.ts';
 import {
   type AgentFacts,
@@ -44,11 +31,11 @@ import { IncidentReports } from './incident-reports.ts';
 import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
-import { warmed } from './newest-rows.ts';
 import { OperatorWords } from './operators.ts';
 import type { Outward } from './outward.ts';
 import { conceptSentence, Performance, type PerformanceDocument } from './performance.ts';
 import { Retraining, type RetrainingDocument } from './retraining.ts';
+import { StandingModel } from './standing-model.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
   SAMPLE_AFTER_GAP,
@@ -57,15 +44,11 @@ import {
   type Store,
   StoreFullError,
 } from './store/store.ts';
-import { type Seldom, type TelemetryPoint, telemetryBatch } from './telemetry-batch.ts';
+import { TelemetryStream } from './telemetry-stream.ts';
 
 /** Rows replayed through the windows at start and after a model switch: 240 scores and the widest window. */
 const SAVE_MS = 60_000;
 const MAINTAIN_MS = 60_000;
-const TELEMETRY_MS = 10_000;
-const DRIFT_TELEMETRY_MS = 5 * 60_000;
-/** A standing incident is taken up again after a restart if no more than this was missed. */
-const RESUME_MS = 5 * 60_000;
 
 export interface AgentDependencies {
   readonly config: AgentConfig;
@@ -105,17 +88,14 @@ export class Agent {
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
+  readonly #standing: StandingModel;
+  readonly #telemetry: TelemetryStream;
   readonly central: Central | null;
   readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, incidents: 0 };
-  #loaded: LoadedModel | null = null;
-  #watcher: Watcher | null = null;
   #lastSample: Sample | null = null;
   #lastScore = Number.NaN;
   #lastSavedMs = 0;
   #lastMaintainedMs = 0;
-  #lastTelemetryMs = 0;
-  #lastDriftMs = 0;
-  #telemetry: TelemetryPoint[] = [];
   #storeFull = false;
   /** A time that retraining.schedule names has come. */
   #scheduled = false;
@@ -150,6 +130,14 @@ export class Agent {
       deps.store,
       parse<PerformanceDocument>(deps.store.getState('performance')),
     );
+    this.#standing = new StandingModel({
+      ...deps,
+      config: () => this.#config,
+      nowMs: () => deps.clock.nowMs(),
+      drift: this.#drift,
+      sampling: () => this.#lastSample !== null,
+      transition: (transition, watcher) => this.#onTransition(transition, watcher),
+    });
     this.#retraining = new Retraining(
       {
         ...background,
@@ -158,11 +146,11 @@ export class Agent {
         schema: deps.source.schema,
         config: () => this.#config,
         facts: () => this.#facts,
-        loaded: () => this.#loaded,
+        loaded: () => this.#standing.loaded,
         drift: this.#drift,
         commit: (event) => this.#commits.commit(event),
-        watcherOf: (model) => this.#watcherOf(model),
-        adopt: (loaded, adoption, watcher) => this.#replace(loaded, adoption, watcher),
+        watcherOf: (model) => this.#standing.watcherOf(model),
+        adopt: (loaded, adoption, watcher) => void this.#standing.replace(loaded, adoption, watcher),
       },
       parse<RetrainingDocument>(deps.store.getState('retraining')),
     );
@@ -176,6 +164,7 @@ export class Agent {
       },
       degrade: (error) => this.#degrade(error),
     });
+    this.#telemetry = new TelemetryStream(deps);
     this.central = deps.central?.(this.#centralHooks(background)) ?? null;
     this.operators = new OperatorWords({
       ...deps,
@@ -204,56 +193,27 @@ export class Agent {
       version,
       slots,
       nowMs: () => clock.nowMs(),
-      host: { store, schema, watcherOf: (model) => this.#watcherOf(model) },
+      host: { store, schema, watcherOf: (model) => this.#standing.watcherOf(model) },
       budget: () => this.#config.budget,
       labels: () => this.#config.labels,
-      loaded: () => this.#loaded,
+      loaded: () => this.#standing.loaded,
       residentBytes: () => memory().residentBytes,
-      adopt: (loaded, warm) => this.#takeFromCentre(loaded, warm),
+      adopt: (loaded, warm) => {
+        this.#retraining.giveUp();
+        if (loaded === null) return this.#standing.leave();
+        const before = this.#standing.replace(loaded, 'fresh', warm);
+        this.#commits.commit(modelActivatedEvent(loaded, clock.nowMs()));
+        return before;
+      },
       told: (about) => {
         this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
       },
-      command: (document) =>
-        carryOut(document, {
-          store,
-          schema,
-          nowMs: () => clock.nowMs(),
-          snooze: (snooze) => this.snooze(snooze),
-          verdict: (id, verdict, note) => this.operators.verdict(id, verdict, note),
-          selfTest: () => ({
-            state: this.state(),
-            version,
-            counters: { ...this.counters, lostEvents: this.lostEvents },
-          }),
-        }),
+      command: (document) => carryOut(document, { store, schema, clock, agent: this }),
     };
-  }
-
-  /** Another model, or none any more: then the host learns its own, as at its first start. @returns the watcher before */
-  #takeFromCentre(loaded: LoadedModel | null, warm: Watcher | null): Watcher | null {
-    const before = this.#watcher;
-    const nowMs = this.#deps.clock.nowMs();
-    this.#retraining.giveUp();
-    if (loaded !== null) {
-      this.#replace(loaded, 'fresh', warm);
-      this.#commits.commit(modelActivatedEvent(loaded, nowMs));
-      return before;
-    }
-    const transition = before?.invalidate(nowMs) ?? null;
-    if (transition !== null && before !== null) this.#onTransition(transition, before);
-    this.#loaded = null;
-    this.#watcher = null;
-    this.#drift.stop();
-    return before;
   }
 
   get #facts(): AgentFacts {
     return { ...this.#deps, config: this.#config, sourceKind: this.#deps.source.kind };
-  }
-
-  get #settings(): IncidentSettings {
-    const { renotifyMs, budget } = this.#config;
-    return { ...INCIDENT_DEFAULTS, renotifyMs, infoPerDay: budget.infoPerDay };
   }
 
   /** Takes up what was learned and what stood before a restart, and tells that the agent is here. */
@@ -265,13 +225,13 @@ export class Agent {
     );
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
-      const watcher = this.#warmed(loaded);
+      const watcher = this.#standing.warmed(loaded.model);
       try {
         if (state !== null) watcher.restore(state, loaded.sha256);
       } catch (error) {
         log('warning', 'state.unusable', { error: messageOf(error) });
       }
-      this.#adopt(loaded, 'restart', watcher);
+      this.#standing.adopt(loaded, 'restart', watcher);
       log('info', 'model.loaded', {
         name: loaded.model.provenance.name,
         version: loaded.model.provenance.version,
@@ -301,7 +261,7 @@ export class Agent {
     this.#followMaintenance(sample.timeMs);
     if (!meta.failed) this.#schedule.sampled(sample.timeMs);
     this.#learn(sample.timeMs);
-    const watcher = this.#watcher;
+    const watcher = this.#standing.watcher;
     let score = Number.NaN;
     let standing = false;
     let opened = false;
@@ -319,7 +279,8 @@ export class Agent {
     this.#lastScore = score;
     this.#keep(sample, score, standing, gap);
     if (opened) this.#onOpened(sample.timeMs);
-    if (watcher !== null && watcher === this.#watcher) this.#follow(sample.timeMs, watcher, score, standing);
+    if (watcher !== null && watcher === this.#standing.watcher)
+      this.#follow(sample.timeMs, watcher, score, standing);
     this.central?.judged(sample, gate, judged);
     this.#housekeeping(sample.timeMs, score);
   }
@@ -334,7 +295,7 @@ export class Agent {
   }
 
   #intervalMs(): number {
-    return this.#loaded?.model.provenance.intervalMs ?? this.#config.intervalMs;
+    return this.#standing.loaded?.model.provenance.intervalMs ?? this.#config.intervalMs;
   }
 
   #keep(sample: Sample, score: number, standing: boolean, gap: boolean): void {
@@ -366,8 +327,8 @@ export class Agent {
   }
 
   #judgeConcept(nowMs: number): void {
-    if (this.#loaded === null) return;
-    const { sha256, model } = this.#loaded;
+    if (this.#standing.loaded === null) return;
+    const { sha256, model } = this.#standing.loaded;
     const subject = { sha256, trainedToMs: model.provenance.trainedToMs };
     const inputDrift = this.#drift.phase !== 'steady';
     const judgement = this.#performance.judge(subject, this.#config.budget.infoPerDay, inputDrift, nowMs);
@@ -428,8 +389,8 @@ export class Agent {
     return {
       host: { id: hostId, name: config.hostName, labels: config.labels },
       agentVersion: version,
-      modelSha256: this.#loaded?.sha256 ?? '',
-      modelAlias: this.#loaded?.slot === 'central' ? 'production' : null,
+      modelSha256: this.#standing.loaded?.sha256 ?? '',
+      modelAlias: this.#standing.loaded?.slot === 'central' ? 'production' : null,
       replayed: source.kind === 'replay',
       warmingUp: false,
       maintenance: this.#maintenance.active.length > 0,
@@ -440,8 +401,8 @@ export class Agent {
 
   #stateDocuments(): Record<string, string> {
     const documents: Record<string, string> = { learner: JSON.stringify(this.#schedule.state) };
-    if (this.#watcher !== null && this.#loaded !== null) {
-      documents['watcher'] = JSON.stringify(this.#watcher.state(this.#loaded.sha256));
+    if (this.#standing.watcher !== null && this.#standing.loaded !== null) {
+      documents['watcher'] = JSON.stringify(this.#standing.watcher.state(this.#standing.loaded.sha256));
     }
     documents['performance'] = JSON.stringify(this.#performance.document);
     documents['retraining'] = JSON.stringify(this.#retraining.document);
@@ -452,15 +413,17 @@ export class Agent {
 
   #lifecycle(what: 'started' | 'stopped'): void {
     const { store, clock } = this.#deps;
-    this.#commits.commit(lifecycleEvent(what, this.#facts, store.epochReason, this.#loaded, clock.nowMs()));
+    this.#commits.commit(
+      lifecycleEvent(what, this.#facts, store.epochReason, this.#standing.loaded, clock.nowMs()),
+    );
   }
 
   // Learning.
 
   #learn(nowMs: number): void {
     const retraining = this.#retraining;
-    if (retraining.running || this.#loaded?.slot === 'central') return;
-    const hasModel = this.#watcher !== null;
+    if (retraining.running || this.#standing.loaded?.slot === 'central') return;
+    const hasModel = this.#standing.watcher !== null;
     const scheduled = this.#scheduled && hasModel;
     if (!scheduled && !this.#schedule.due(nowMs, hasModel)) return;
     this.#scheduled = false;
@@ -488,7 +451,7 @@ export class Agent {
     this.#config = config;
     this.#schedule.configure(leastWarmupMs(config), config.refit);
     this.#maintenance.configure(config.maintenance);
-    if (this.#watcher !== null) this.#watcher.settings = this.#settings;
+    this.#standing.configure();
     if (JSON.stringify(before.budget) !== JSON.stringify(config.budget)) this.#schedule.night();
   }
 
@@ -501,53 +464,13 @@ export class Agent {
     else this.#schedule.night();
   }
 
-  /** Another model, from the next sample on; what stands goes on under it. */
-  #replace(loaded: LoadedModel, adoption: Adoption, warm: Watcher | null): void {
-    const watcher = warm ?? this.#warmed(loaded);
-    // One that ran silently until now may think that an incident stands which nobody was told of.
-    watcher.takeOver(this.#watcher?.incident ?? INITIAL_INCIDENT_STATE);
-    this.#adopt(loaded, adoption, watcher);
-  }
-
-  #watcherOf(model: Model): Watcher {
-    // A central model may have been calibrated for this very host.
-    const own = calibratedFor(model, this.#deps.hostId, this.#config.hostName);
-    return new Watcher(own, this.#deps.source.schema, this.#settings);
-  }
-
-  #warmed({ model }: LoadedModel): Watcher {
-    const { store, source } = this.#deps;
-    return runToEnd(warmed(this.#watcherOf(model), store, source.schema.length));
-  }
-
-  #adopt(loaded: LoadedModel, adoption: Adoption, watcher: Watcher): void {
-    this.#loaded = loaded;
-    this.#watcher = watcher;
-    this.#drift.adopt(loaded, adoption, this.#deps.store.lastSamples(1)[0]?.timeMs ?? null);
-    this.#endUnwatched(watcher);
-  }
-
-  /** An incident whose course was missed for too long can't be said to be open or over. */
-  #endUnwatched(watcher: Watcher): void {
-    const { standing, lastTimeMs } = watcher.incident;
-    if (standing === null || lastTimeMs === null || this.#lastSample !== null) return;
-    const nowMs = this.#deps.clock.nowMs();
-    if (this.#deps.source.kind !== 'replay' && nowMs - lastTimeMs <= RESUME_MS) return;
-    const transition = watcher.invalidate(nowMs);
-    if (transition !== null) this.#onTransition(transition, watcher);
-  }
-
   // Now and then.
 
   #housekeeping(nowMs: number, score: number): void {
     const { store, log } = this.#deps;
-    this.#telemetry.push({
-      timeMs: nowMs,
-      score: Number.isFinite(score) ? score : null,
-      surprise: this.#watcher?.alarm.surpriseValue ?? null,
-    });
     const now = this.#deps.clock.nowMs();
-    if (now - this.#lastTelemetryMs >= TELEMETRY_MS || this.#telemetry.length > 256) this.#sendTelemetry(now);
+    this.#telemetry.push(nowMs, score, this.#standing.watcher?.alarm.surpriseValue ?? null);
+    if (this.#telemetry.due(now)) this.#sendTelemetry(now);
     if (Math.abs(now - this.#lastSavedMs) >= SAVE_MS && !this.#commits.waiting) {
       this.#lastSavedMs = now;
       try {
@@ -568,29 +491,14 @@ export class Agent {
   }
 
   #sendTelemetry(now: number): void {
-    this.#lastTelemetryMs = now;
-    const points = this.#telemetry;
-    this.#telemetry = [];
-    const batch = telemetryBatch({
-      ...this.#deps,
-      points,
+    this.#telemetry.send(now, {
       counters: this.counters,
       state: this.state(),
-      modelTrainedTo: this.#loaded?.model.provenance.trainedToMs ?? null,
+      modelTrainedTo: this.#standing.loaded?.model.provenance.trainedToMs ?? null,
       driftSeverity: this.#drift.severity,
-      seldom: this.#seldom(now),
-      nowMs: now,
+      drift: () => driftTelemetry(this.#drift.report()),
+      performance: () => this.#performanceReport(),
     });
-    this.#deps.outward.telemetry(batch);
-    this.#deps.publish({ telemetry: points });
-  }
-
-  /** What goes out every five minutes. */
-  #seldom(now: number): Seldom {
-    if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return {};
-    this.#lastDriftMs = now;
-    const drift = driftTelemetry(this.#drift.report());
-    return { performance: this.#performanceReport(), ...(drift && { drift }) };
   }
 
   #performanceReport(): PerformanceTelemetry {
@@ -608,9 +516,9 @@ export class Agent {
   }
 
   state(): AgentState {
-    if (this.#watcher === null) return 'warming-up';
+    if (this.#standing.watcher === null) return 'warming-up';
     if (this.#maintenance.active.length > 0) return 'maintenance';
-    return this.#watcher.incident.standing === null ? 'watching' : 'incident';
+    return this.#standing.watcher.incident.standing === null ? 'watching' : 'incident';
   }
 
   /** Events that a full disk has cost. */
@@ -628,14 +536,14 @@ export class Agent {
   }
 
   #next(): NextFit {
-    const next = this.#schedule.next(this.#watcher !== null);
+    const next = this.#schedule.next(this.#standing.watcher !== null);
     const nightly = this.#config.retraining.mode === 'local';
     return next.kind === 'nightly' && !nightly ? { kind: 'none', dueMs: null } : next;
   }
 
   /** Everything `edgewood status` shows. */
   status(): StatusReport {
-    const watcher = this.#watcher;
+    const watcher = this.#standing.watcher;
     return statusReport({
       ...this.#deps,
       config: this.#config,
@@ -644,7 +552,7 @@ export class Agent {
       nowMs: this.#deps.clock.nowMs(),
       startedMs: this.#startedMs,
       watcher,
-      loaded: this.#loaded,
+      loaded: this.#standing.loaded,
       next: this.#next(),
       fitting: this.#retraining.running,
       drift: this.#drift.report(),
@@ -667,6 +575,7 @@ export class Agent {
     this.#stopped = true;
     this.#retraining.giveUp();
     this.#drift.stop();
+    this.central?.stop();
   }
 }
 

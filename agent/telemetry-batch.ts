@@ -12,7 +12,10 @@ export interface TelemetryPoint {
 /** What goes out every five minutes, not with each batch. */
 export type Seldom = Pick<Telemetry, 'drift' | 'performance'>;
 
-type Parts = Pick<AgentDependencies, 'hostId' | 'bootId' | 'memory' | 'outward' | 'store' | 'figures'> & {
+export type TelemetryParts = Pick<
+  AgentDependencies,
+  'hostId' | 'bootId' | 'memory' | 'outward' | 'store' | 'figures'
+> & {
   readonly points: readonly TelemetryPoint[];
   readonly counters: Readonly<Record<'samples' | 'gaps' | 'notStored' | 'incidents', number>>;
   readonly state: AgentState;
@@ -23,7 +26,7 @@ type Parts = Pick<AgentDependencies, 'hostId' | 'bootId' | 'memory' | 'outward' 
 };
 
 /** Scores since the last batch, and the agent's own figures. */
-export function telemetryBatch(parts: Parts): Telemetry {
+export function telemetryBatch(parts: TelemetryParts): Telemetry {
   const { hostId, bootId, outward, store, counters, points, seldom, nowMs } = parts;
   const memory = parts.memory();
   const health = {

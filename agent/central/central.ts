@@ -93,6 +93,11 @@ export class Central implements ControlListener {
     this.#converge(nowMs());
   }
 
+  /** Nothing goes on in the background. */
+  stop(): void {
+    this.#installation.stop();
+  }
+
   // The connection.
 
   ready(channel: Channel): void {

@@ -1,7 +1,9 @@
+import type { Clock } from '../../collector/source.ts';
 import type { CommandDocument } from '../../core/protocol/trust.ts';
 import { VERDICTS, type Verdict } from '../../core/protocol/verdict.ts';
 import type { MetricSchema } from '../../core/sample.ts';
-import { MAX_SNOOZE_MS, type Snooze } from '../maintenance.ts';
+import type { Agent } from '../agent.ts';
+import { MAX_SNOOZE_MS } from '../maintenance.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandAnswer } from './central.ts';
 
@@ -9,10 +11,8 @@ import type { CommandAnswer } from './central.ts';
 export interface Commanded {
   readonly store: Store;
   readonly schema: MetricSchema;
-  readonly nowMs: () => number;
-  snooze(snooze: Snooze | null): unknown;
-  verdict(id: string, verdict: Verdict, note: string): object | null;
-  selfTest(): object;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly agent: Pick<Agent, 'snooze' | 'operators' | 'state' | 'counters' | 'lostEvents'>;
 }
 
 const MOST_ROWS = 50_000;
@@ -32,7 +32,7 @@ export async function carryOut(
     case 'verdict':
       return { parts: [verdict(args, on)] };
     case 'self-test':
-      return { parts: [on.selfTest()] };
+      return { parts: [selfTest(on)] };
   }
 }
 
@@ -85,9 +85,11 @@ function samples(args: Arguments, { store, schema }: Commanded): object[] {
 
 function snooze(args: Arguments, on: Commanded): object {
   const ms = count(args, 'ms', 0, MAX_SNOOZE_MS);
-  const fromMs = on.nowMs();
+  const fromMs = on.clock.nowMs();
   const reason = text(args, 'reason');
-  const active = on.snooze(ms === 0 ? null : { fromMs, untilMs: fromMs + ms, reason, training: 'exclude' });
+  const active = on.agent.snooze(
+    ms === 0 ? null : { fromMs, untilMs: fromMs + ms, reason, training: 'exclude' },
+  );
   return { active };
 }
 
@@ -95,7 +97,11 @@ function verdict(args: Arguments, on: Commanded): object {
   const id = text(args, 'id');
   const word = args['verdict'] as Verdict;
   if (!VERDICTS.includes(word)) throw new Error(`verdict: expected ${VERDICTS.join(', ')}`);
-  const given = on.verdict(id, word, text(args, 'note'));
+  const given = on.agent.operators.verdict(id, word, text(args, 'note'));
   if (given === null) throw new Error('id: no incident, or more than one, begins so');
   return given;
+}
+
+function selfTest({ agent }: Commanded): object {
+  return { state: agent.state(), counters: { ...agent.counters, lostEvents: agent.lostEvents } };
 }

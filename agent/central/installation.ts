@@ -113,13 +113,18 @@ export class Installation {
   /** Gives up what is under way, without a word about the release. */
   cancel(): void {
     const { release } = this.#progress;
-    this.#replaying.giveUp();
-    this.#warming.giveUp();
+    this.stop();
     this.#trial = null;
     if (release !== null) this.#deps.subscriptions.drop(this.#releaseTopic(release));
     if (this.#chunks !== null) this.#deps.subscriptions.drop(...this.#chunkTopics());
     this.#chunks?.remove();
     this.#chunks = null;
+  }
+
+  /** Nothing goes on in the background; what lies on disk is gone on with after a start. */
+  stop(): void {
+    this.#replaying.giveUp();
+    this.#warming.giveUp();
   }
 
   /** After a start: goes on with what lies on disk. */
