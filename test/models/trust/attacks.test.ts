@@ -417,6 +417,7 @@ describe('texts', () => {
   test('bytes that are no UTF-8, a byte order mark, compressed', () => {
     for (const payload of [
       Buffer.from([0xff, 0xfe]),
+      Buffer.from(text.replace('"role":"web"', '"role":"w\u00ffb"'), 'latin1'),
       Buffer.from(`\ufeff${text}`),
       Buffer.from('1f8b0800', 'hex'),
     ]) {
