@@ -49,7 +49,7 @@ type Machine = ReturnType<typeof machine>;
 const carry = (file: string, from: Machine, to: Machine): void =>
   copyFileSync(from.path(file), to.path(file));
 
-describe.skipIf(!hasExecutable)('keys', () => {
+describe.skipIf(!hasExecutable)('keys', { timeout: 240_000 }, () => {
   test('a pair: private for its owner only, never written over, refused once others may read it', async () => {
     const { run, path } = machine();
     const made = await run('keys', 'create', 'ann', '--json');
