@@ -150,7 +150,7 @@ describe.skipIf(!hasExecutable)('help', () => {
   });
 
   test('every command shows an example, and every example does what it says', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const found = new Set<string>();
     await collect([], found);
