@@ -1,8 +1,9 @@
 import type { Model } from '../../core/model.ts';
 import type { ReleaseDocument } from '../../core/protocol/trust.ts';
 import type { MetricSchema } from '../../core/sample.ts';
-import { ArtifactError, artifactSha256, decodeModel, schemaHash } from '../../models/artifact.ts';
+import { describedModel } from '../../models/release/release.ts';
 import { goldenFault } from '../../models/trust/golden.ts';
+import { TrustError } from '../../models/trust/trust-error.ts';
 
 /** A release that was signed in order, and that this host doesn't take all the same. */
 export class Rejected extends Error {
@@ -29,24 +30,16 @@ export function verifiedModel(
   release: ReleaseDocument,
   { schema, agentVersion }: { readonly schema: MetricSchema; readonly agentVersion: string },
 ): Model {
-  const { artifact, minimumAgent } = release;
+  const { minimumAgent } = release;
   if (!isAtLeast(agentVersion, minimumAgent)) {
     throw new Rejected('agent', `it needs edgewood ${minimumAgent}, this is ${agentVersion}`);
   }
-  const found = artifactSha256(bytes);
-  if (bytes.length !== artifact.bytes || found !== artifact.sha256) {
-    throw new Rejected('format', `the artifact has the digest ${found}, the release says ${artifact.sha256}`);
-  }
   let model: Model;
   try {
-    model = decodeModel(bytes);
+    model = describedModel(release, bytes);
   } catch (error) {
-    if (error instanceof ArtifactError) throw new Rejected('format', error.message);
+    if (error instanceof TrustError) throw new Rejected('format', error.message);
     throw error;
-  }
-  const own = schemaHash(model.schema);
-  if (own !== release.schemaHash) {
-    throw new Rejected('format', `the artifact's schema is ${own}, the release says ${release.schemaHash}`);
   }
   const stray = model.schema.find(
     ({ name, unit }) => !schema.some((metric) => metric.name === name && metric.unit === unit),

@@ -1,14 +1,25 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { ArtifactError, artifactSha256, decodeModel } from '../artifact.ts';
+import { artifactSha256 } from '../artifact.ts';
 import type { ModelRecord } from '../record.ts';
+import { writeDurably } from './durable.ts';
 import { makeDirectory, type OpenDatabase, openIndex } from './index-schema.ts';
 import { checkAlias, checkName, compareAliases, LATEST, versionNumber } from './names.ts';
 import { Objects } from './objects.ts';
+import { refuseFile, refuseUnusable } from './refusals.ts';
 import { RegistryError, translate } from './registry-error.ts';
+import { alreadyReleased, releasePath } from './releases.ts';
 import { prepareStatements } from './statements.ts';
-import type { AliasChange, AliasTarget, AuditAction, AuditEntry, FoundModel, ListedModel } from './types.ts';
+import type {
+  AliasChange,
+  AliasTarget,
+  AuditAction,
+  AuditEntry,
+  FoundModel,
+  ListedModel,
+  ReleaseAction,
+} from './types.ts';
 import { type Finding, verifyRegistry } from './verify.ts';
 
 export { RegistryError, type RegistryFault } from './registry-error.ts';
@@ -52,7 +63,7 @@ export class Registry {
   /** @throws RegistryError where it can't be opened, or there is none and none is to be made */
   static open(directory: string, options: RegistryOptions): Registry {
     const path = join(directory, INDEX_FILE);
-    refuseFile(directory);
+    refuseFile(directory, INDEX_FILE);
     if (!options.create && !existsSync(path)) {
       throw new RegistryError(
         'absent',
@@ -196,6 +207,28 @@ export class Registry {
     });
   }
 
+  /** Where the signed release of a version is, or would be. */
+  releasePath(name: string, version: number): string {
+    return releasePath(this.directory, name, version);
+  }
+
+  /** Keeps the first release of a version. @throws RegistryError 'conflict' where there is one */
+  addRelease(name: string, version: number, envelope: string, why: string | null): string {
+    return this.#write((time) => {
+      const model = this.#modelId(name);
+      const path = this.releasePath(name, version);
+      if (existsSync(path)) throw alreadyReleased(name, version, path);
+      makeDirectory(dirname(path));
+      writeDurably(path, envelope);
+      this.#log(time, 'release', model, { version, why });
+      return path;
+    });
+  }
+
+  noteRelease(name: string, version: number, action: ReleaseAction, why: string | null): void {
+    this.#write((time) => this.#log(time, action, this.#modelId(name), { version, why }));
+  }
+
   /** Who did what, when and why; oldest first. */
   audit(name?: string): AuditEntry[] {
     return this.#read(() => {
@@ -301,36 +334,6 @@ export class Registry {
     } catch (error) {
       throw translate(error, this.#path);
     }
-  }
-}
-
-/** @throws RegistryError for a registry that is a file, or that can't be looked at */
-function refuseFile(directory: string): void {
-  let found: ReturnType<typeof statSync>;
-  try {
-    found = statSync(directory, { throwIfNoEntry: false });
-    // A directory of somebody else must not look like none.
-    statSync(join(directory, INDEX_FILE), { throwIfNoEntry: false });
-  } catch (error) {
-    throw translate(error, join(directory, INDEX_FILE));
-  }
-  if (found === undefined || found.isDirectory()) return;
-  throw new RegistryError(
-    'unusable',
-    `${directory} is a file, expected a directory. Name the registry's directory with --registry or EDGEWOOD_REGISTRY.`,
-  );
-}
-
-/** What nobody could open again is not kept. @throws RegistryError */
-function refuseUnusable(bytes: Uint8Array): void {
-  try {
-    decodeModel(bytes);
-  } catch (error) {
-    if (!(error instanceof ArtifactError)) throw error;
-    throw new RegistryError(
-      'unusable',
-      `no model that can be used: ${error.message}. Nothing was registered.`,
-    );
   }
 }
 

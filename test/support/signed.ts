@@ -109,7 +109,11 @@ export class TestFleet {
     };
   }
 
-  release(model: Model, version: number, change: Partial<ReleaseDocument> = {}): TestRelease {
+  release(trained: Model, version: number, change: Partial<ReleaseDocument> = {}): TestRelease {
+    const model = {
+      ...trained,
+      provenance: { ...trained.provenance, name: 'host', version: String(version) },
+    };
     const artifact = encodeModel(model);
     const chunks: Buffer[] = [];
     for (let at = 0; at < artifact.length; at += CHUNK_BYTES)
