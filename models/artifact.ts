@@ -132,7 +132,9 @@ function readArrays(bytes: Buffer, header: Header): Map<string, Numbers> {
   const end = bytes.length - DIGEST_BYTES;
   let at = align(PREFIX_BYTES + bytes.readUInt32LE(12));
   for (const entry of header.arrays) {
-    const type = entry && Object.hasOwn(ARRAY_TYPES, entry.kind) ? ARRAY_TYPES[entry.kind] : undefined;
+    // An object in the place of a text may refuse to become one.
+    const named = typeof entry?.kind === 'string' && typeof entry.name === 'string';
+    const type = named && Object.hasOwn(ARRAY_TYPES, entry.kind) ? ARRAY_TYPES[entry.kind] : undefined;
     if (type === undefined || !Number.isInteger(entry.length) || entry.length < 0) {
       throw new ArtifactError('badArray', `array ${JSON.stringify(entry)} has no known kind or length`);
     }

@@ -137,7 +137,7 @@ describe.skipIf(!hasExecutable)('edgewood models', () => {
     const state = join(directory, 'state');
     mkdirSync(join(state, 'models'), { recursive: true });
     const [object = ''] = readdirSync(join(registry, 'objects'));
-    copyFileSync(join(registry, 'objects', object), join(state, 'models', 'central.edgewood'));
+    copyFileSync(join(registry, 'objects', object), join(state, 'models', 'current.edgewood'));
     const source = `replay:${writeRecording(join(directory, 'recording.csv'))}`;
     const { code, out } = await run(
       'agent',

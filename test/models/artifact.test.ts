@@ -283,7 +283,20 @@ describe('headers of an enemy, with a right checksum', () => {
     collect(headerOf(good), '');
     const value = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
-      fc.constantFrom<unknown>(undefined, 0, -1, 1, 2, 1e9, 1e308, 5e-324, 'f64', '__proto__', 'constructor'),
+      fc.constantFrom<unknown>(
+        { toString: 0, valueOf: 0 },
+        undefined,
+        0,
+        -1,
+        1,
+        2,
+        1e9,
+        1e308,
+        5e-324,
+        'f64',
+        '__proto__',
+        'constructor',
+      ),
     );
     fc.assert(
       fc.property(fc.constantFrom(...paths), value, (path, put) => {
