@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { type Command, command, group } from './command.ts';
+import { FLEET, HUB } from './fleet-commands.ts';
 import { MODELS } from './models-commands.ts';
 import { TRAINING } from './training-commands.ts';
 
@@ -260,6 +261,8 @@ export const COMMANDS: readonly Command[] = [
   ]),
   ...TRAINING,
   MODELS,
+  HUB,
+  FLEET,
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),
