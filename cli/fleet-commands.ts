@@ -66,5 +66,40 @@ export const FLEET: Command = group(
           .example('$0 fleet status --json', 'Every host, for a script'),
       load: () => import('./commands/fleet/status.ts'),
     }),
+    command({
+      command: 'watch',
+      describe: 'Alerts and changes of the fleet as they come, until interrupted',
+      builder: (yargs) => reading(yargs).example('$0 fleet watch --json', 'NDJSON, for a program'),
+      load: () => import('./commands/fleet/watch.ts'),
+    }),
+    command({
+      command: 'verify',
+      describe: 'What the broker retains against what the hub knows; exit code 1 where they differ',
+      builder: (yargs) =>
+        brokerOptions(reading(yargs))
+          .option('limit', { type: 'number', default: 20, describe: 'How many findings are listed' })
+          .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state'),
+      load: () => import('./commands/fleet/verify.ts'),
+    }),
+    command({
+      command: 'samples <command..>',
+      describe: 'Fetch samples of hosts by signed send-samples commands, as CSV that `train` reads',
+      builder: (yargs) =>
+        brokerOptions(reading(yargs))
+          .positional('command', {
+            type: 'string',
+            array: true,
+            demandOption: true,
+            describe: 'Files with signed commands (DSSE envelopes), one a host',
+          })
+          .option('out', { type: 'string', describe: 'Write DIR/HOST.csv' })
+          .option('store', { type: 'boolean', default: false, describe: "Keep them in the hub's database" })
+          .option('timeout', { type: 'string', default: '60s', describe: 'Wait so long for the next part' })
+          .example(
+            '$0 fleet samples web-7.cmd.json --out samples --broker mqtts://broker',
+            'Then: train samples/*.csv',
+          ),
+      load: () => import('./commands/fleet/samples.ts'),
+    }),
   ],
 );

@@ -10,7 +10,7 @@ import type { InboundEvent, InboundStatus, InboundTelemetry, Refusal } from './i
 
 /** One host as the hub knows it. Pure: what came goes in, what it means comes out. */
 
-/** Ranges kept of an epoch: a host that numbers at random can't fill the memory. */
+/** Ranges kept of a host: one that numbers at random can't fill the memory. */
 const MAX_RANGES = 2048;
 /** Epochs whose numbers are kept; of older ones the events stay, and are told apart by their ids. */
 const MAX_EPOCHS = 16;
@@ -124,7 +124,6 @@ export function takeEvent(host: HostState, event: InboundEvent, nowMs: number): 
   const seen: HostState = { ...host, lastSeenMs: nowMs };
   if (rangeOf(before.stored, event.n) !== undefined) return { host: seen, duplicate: true };
   const stored = addRange(before.stored, [event.n, event.n]);
-  if (stored.length > MAX_RANGES) return { refusal: 'fragmented' };
   let epochs = withEpoch(
     seen.epochs,
     event.epoch,
@@ -134,9 +133,13 @@ export function takeEvent(host: HostState, event: InboundEvent, nowMs: number): 
   if (event.dropped !== null) {
     const of = epochs[event.dropped.epoch] ?? newEpoch(Number.MAX_SAFE_INTEGER);
     const named = addRanges(of.named, event.dropped.ranges);
-    if (named.length > MAX_RANGES) return { refusal: 'fragmented' };
     epochs = withEpoch(epochs, event.dropped.epoch, { ...of, named }, nowMs);
   }
+  const ranges = Object.values(epochs).reduce(
+    (sum, { stored, named }) => sum + stored.length + named.length,
+    0,
+  );
+  if (ranges > MAX_RANGES) return { refusal: 'fragmented' };
   return { host: takeTelling({ ...seen, epochs }, event, nowMs), duplicate: false };
 }
 

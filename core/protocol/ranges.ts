@@ -38,7 +38,7 @@ export const addRanges = (set: RangeSet, ranges: readonly Range[]): RangeSet => 
 
 /** What of 1 to `last` is in none of the sets. */
 export function missingRanges(last: number, ...sets: readonly RangeSet[]): RangeSet {
-  const known = sets.reduce(addRanges, []);
+  const known = sets.flat().sort((a, b) => a[0] - b[0]);
   const missing: Range[] = [];
   let next = 1;
   for (const [from, to] of known) {

@@ -5,7 +5,7 @@ import type { HostState } from '../host.ts';
 import { EMPTY_WATCH, type WatchState } from '../watch.ts';
 import { HubStoreError, translate } from './hub-store-error.ts';
 import { checkOwnership, DATABASE_FILE, type OpenDatabase } from './schema.ts';
-import type { AlertRow } from './statements.ts';
+import type { AlertRow, EventRow } from './statements.ts';
 
 export interface KnownHost {
   readonly host: HostState;
@@ -90,6 +90,25 @@ export class HubReader {
         'SELECT n, type, site, severity, time_ms, subject, data FROM hub_alerts WHERE n > ? ORDER BY n LIMIT ?',
       )
       .all(n, limit);
+  }
+
+  lastAlert(): number {
+    return this.#db.prepare<[], number | null>('SELECT max(n) FROM hub_alerts').pluck().get() ?? 0;
+  }
+
+  lastEvent(): number {
+    return this.#db.prepare<[], number | null>('SELECT max(id) FROM events').pluck().get() ?? 0;
+  }
+
+  /** Alerts of the hosts themselves, in the order of their receipt. */
+  alertsOfHostsAfter(id: number, limit: number): EventRow[] {
+    return this.#db
+      .prepare<[number, number], EventRow>(
+        `SELECT e.id, e.epoch, e.n, e.type, e.severity, e.time_ms, e.subject, e.data, h.site, h.host_id
+         FROM events e JOIN hosts h ON h.id = e.host
+         WHERE e.id > ? AND e.severity IS NOT NULL ORDER BY e.id LIMIT ?`,
+      )
+      .all(id, limit);
   }
 
   refusals(): RefusalCount[] {

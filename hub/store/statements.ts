@@ -51,11 +51,6 @@ export function prepareStatements(db: Database) {
       `INSERT INTO refusals (site, host_id, reason, count) VALUES (?, ?, ?, ?)
        ON CONFLICT (site, host_id, reason) DO UPDATE SET count = count + excluded.count`,
     ),
-    addMetricSet: db.prepare<[string]>('INSERT OR IGNORE INTO metric_sets (names) VALUES (?)'),
-    metricSet: db.prepare<[string], number>('SELECT id FROM metric_sets WHERE names = ?').pluck(),
-    addSample: db.prepare<[number, number, number, string]>(
-      'INSERT OR REPLACE INTO samples (host, time_ms, metrics, row) VALUES (?, ?, ?, ?)',
-    ),
     eventsAfter: db.prepare<[number, number], EventRow>(
       `SELECT e.id, e.epoch, e.n, e.type, e.severity, e.time_ms, e.subject, e.data, h.site, h.host_id
        FROM events e JOIN hosts h ON h.id = e.host WHERE e.id > ? ORDER BY e.id LIMIT ?`,
