@@ -232,10 +232,11 @@ function tellSingles(
   nowMs: number,
   alerts: AlertDraft[],
 ): void {
+  const heldBackMs = Math.min(HELD_BACK_MS, hearing.leastMs / 2);
   const together = fleet.filter(({ cause }) => cause.kind === 'silent');
   for (const [key, since] of Object.entries(silent)) {
     const host = hosts.get(key);
-    if (since.told || host === undefined || nowMs - since.noticedMs < HELD_BACK_MS) continue;
+    if (since.told || host === undefined || nowMs - since.noticedMs < heldBackMs) continue;
     if (together.some(({ group }) => inGroup(group, host))) continue;
     silent[key] = { ...since, told: true };
     alerts.push(silence('opened', host, since.sinceMs, hearing, nowMs));

@@ -216,8 +216,11 @@ describe('silence', () => {
     scene.hub.disconnected();
     await scene.pass(600_000);
     scene.hub.connected();
+    await scene.pass(20_000);
     await speaking(scene, ['h1'], 60_000);
+    scene.nowMs += 3_600_000;
     scene.crash();
+    await scene.pass(40_000);
     await speaking(scene, ['h1'], 60_000);
     expect(scene.broker.take(ALERT)).toEqual([]);
   });
@@ -242,6 +245,8 @@ describe('silence', () => {
     for (const { id, rack } of racks) scene.hub.receive(eventMessage(id, 'e1', 1, { labels: { rack } }));
     const ids = racks.map(({ id }) => id);
     await speaking(scene, ids, 60_000);
+    // Not all in the same moment: the first waits for the others.
+    await speaking(scene, ids.slice(3), 20_000);
     await speaking(scene, ids.slice(10), 200_000);
     const alerts = scene.broker.take(ALERT);
     expect(alerts).toHaveLength(1);
