@@ -23,7 +23,7 @@ export interface EpochState {
   readonly stored: RangeSet;
   /** Numbers that a tombstone named. */
   readonly named: RangeSet;
-  /** The lowest that came first: what is before it may be from before the hub. */
+  /** The lowest that came: what is before it may be from before the hub. */
   readonly first: number;
   readonly last: number;
   /** Since when numbers have been missing; null: none are. */
@@ -103,7 +103,7 @@ export interface Gap {
   readonly sinceMs: number;
 }
 
-/** What is missing from the first number on that the hub ever saw: what is before may have gone elsewhere. */
+/** What is missing from the lowest number on that ever came: what is before may have gone elsewhere. */
 export function gapsOf(host: HostState): Gap[] {
   return Object.entries(host.epochs).flatMap(([epoch, state]) => {
     const ranges = missingOf(state).flatMap(([from, to]): RangeSet => {
@@ -127,7 +127,7 @@ export function takeEvent(host: HostState, event: InboundEvent, nowMs: number): 
   let epochs = withEpoch(
     seen.epochs,
     event.epoch,
-    { ...before, stored, last: Math.max(before.last, event.n) },
+    { ...before, stored, first: Math.min(before.first, event.n), last: Math.max(before.last, event.n) },
     nowMs,
   );
   if (event.dropped !== null) {

@@ -1,13 +1,12 @@
-import { CLOUDEVENTS_CONTENT_TYPE } from '../core/protocol/cloudevents.ts';
-import { hubCloudEvent } from '../core/protocol/hub-envelope.ts';
-import { ALERT_EXPIRY_SECONDS } from '../core/protocol/limits.ts';
-import { agentTopics, hubTopics, ROOT } from '../core/protocol/topics.ts';
+import { agentTopics, ROOT } from '../core/protocol/topics.ts';
 import { Acks } from './acks.ts';
+import { AlertsOut } from './alerts-out.ts';
 import type { Broker, Message } from './broker.ts';
 import { type HostState, newHost, takeEvent, takeStatus, takeTelemetry } from './host.ts';
 import { type InboundEvent, type InboundReported, type Observation, parseMessage } from './inbound.ts';
 import type { HubLog } from './log.ts';
 import { Refusals } from './refusals.ts';
+import { RetainedState } from './retained-state.ts';
 import { isOurs, type Shard } from './shard.ts';
 import type { HubStore } from './store/store.ts';
 import { hostKey, type WatchState, watch } from './watch.ts';
@@ -21,7 +20,6 @@ const ACK_EVENTS = 256;
 const TICK_MS = 5000;
 const SAVE_SEEN_MS = 10_000;
 const RETAIN_EVERY_MS = 60_000;
-const ALERTS_AT_ONCE = 100;
 const MAX_HOSTS = 200_000;
 
 export interface HubDependencies {
@@ -69,9 +67,8 @@ export class Hub {
   #pending = nothing();
   /** Heard of, with nothing that must be stored at once. */
   readonly #seen = new Set<string>();
-  #unread = new Set<string>();
-  #reading = false;
-  #publishing: Promise<void> | null = null;
+  readonly #retained: RetainedState;
+  readonly #alertsOut: AlertsOut;
   #full = false;
   #stopped = false;
   /** null: not connected. */
@@ -91,6 +88,8 @@ export class Hub {
     this.#hosts = deps.store.load();
     this.#watch = deps.store.loadWatch();
     this.#refusals = new Refusals(deps.log);
+    this.#retained = new RetainedState(deps, (message) => this.receive(message));
+    this.#alertsOut = new AlertsOut(deps);
   }
 
   get hosts(): number {
@@ -123,8 +122,7 @@ export class Hub {
   /** At each new connection. */
   connected(): void {
     this.#listeningSinceMs = this.#deps.nowMs();
-    for (const key of this.#hosts.keys()) this.#unread.add(key);
-    void this.#readRetained();
+    this.#retained.want(this.#hosts.values());
   }
 
   disconnected(): void {
@@ -147,11 +145,9 @@ export class Hub {
       this.#refusals.count(site, hostId, 'tooManyHosts');
       return;
     }
-    if (known === undefined) {
-      this.#unread.add(key);
-      void this.#readRetained();
-    }
-    this.#take(key, known ?? newHost(site, hostId, this.#deps.nowMs()), observation);
+    const host = known ?? newHost(site, hostId, this.#deps.nowMs());
+    if (known === undefined) this.#retained.want([host]);
+    this.#take(key, host, observation);
   }
 
   #take(key: string, host: HostState, observation: Observation): void {
@@ -262,31 +258,6 @@ export class Hub {
     await Promise.all(sent);
   }
 
-  /** Status and reported state of hosts that are new, or of all after a connection. */
-  async #readRetained(): Promise<void> {
-    if (this.#reading || this.#unread.size === 0 || this.#stopped) return;
-    this.#reading = true;
-    const keys = [...this.#unread];
-    this.#unread = new Set();
-    // Those that turn up together are read together.
-    await new Promise<void>((resolve) => this.#deps.setTimer(resolve, ACK_AFTER_MS));
-    const topics = keys.flatMap((key) => {
-      const { site, hostId } = this.#hosts.get(key) ?? { site: '', hostId: '' };
-      if (site === '') return [];
-      const { status, reported } = agentTopics(site, hostId);
-      return [status, reported];
-    });
-    try {
-      const { found, refused } = await this.#deps.reader.readRetained(topics);
-      for (const [topic, payload] of found) this.receive({ topic, payload, retained: true });
-      if (refused.length > 0) this.#deps.log('warning', 'hub.unread', { refused: refused.length });
-    } catch (error) {
-      if (!this.#stopped) this.#deps.log('warning', 'hub.unread', { error: (error as Error).message });
-      for (const key of keys) this.#unread.add(key);
-    }
-    this.#reading = false;
-  }
-
   #tick(): void {
     this.#cancelTick = this.#deps.setTimer(() => this.#tick(), TICK_MS);
     const nowMs = this.#deps.nowMs();
@@ -300,8 +271,8 @@ export class Hub {
       this.#commit(true);
     }
     this.#watchOver(nowMs);
-    void this.#publishAlerts();
-    void this.#readRetained();
+    if (this.#listeningSinceMs !== null) void this.#alertsOut.publish();
+    void this.#retained.read();
     if (nowMs - this.#retainedMs < RETAIN_EVERY_MS && nowMs >= this.#retainedMs) return;
     this.#retainedMs = nowMs;
     const removed = this.#guarded(() => this.#deps.store.retain()) ?? 0;
@@ -327,37 +298,13 @@ export class Hub {
     }
   }
 
-  /** In order; what the broker did not take waits in the store. */
-  #publishAlerts(): Promise<void> {
-    this.#publishing ??= this.#publishAll().finally(() => {
-      this.#publishing = null;
-    });
-    return this.#publishing;
-  }
-
-  async #publishAll(): Promise<void> {
-    if (this.#listeningSinceMs === null || this.#stopped) return;
-    for (const alert of this.#deps.store.unpublished(ALERTS_AT_ONCE)) {
-      try {
-        await this.#deps.broker.publish(
-          hubTopics(alert.site).alert(alert.severity),
-          JSON.stringify(hubCloudEvent(alert)),
-          { expirySeconds: ALERT_EXPIRY_SECONDS, contentType: CLOUDEVENTS_CONTENT_TYPE },
-        );
-      } catch (error) {
-        if (!this.#stopped) this.#deps.log('warning', 'hub.alertWaits', { error: (error as Error).message });
-        return;
-      }
-      this.#guarded(() => this.#deps.store.published(alert.sequence.n));
-    }
-  }
-
   /** Stores and acknowledges what it has. */
   async stop(): Promise<void> {
     this.#cancelTick?.();
     this.#commit(true);
     this.#stopped = true;
     this.#cancelCommit?.();
-    await Promise.all([this.#acknowledge(), this.#publishing]);
+    this.#retained.stop();
+    await Promise.all([this.#acknowledge(), this.#alertsOut.stop()]);
   }
 }

@@ -31,6 +31,7 @@ export interface HubOptions extends BrokerOptions {
 /** Agents that did not hear from it for a day have sent again. */
 const SESSION_SECONDS = 86_400;
 const TICK_MS = 5000;
+const DRAIN_MS = 5000;
 
 /** The hub, in the foreground, until stopped. */
 export async function run(args: HubOptions): Promise<number> {
@@ -100,7 +101,8 @@ export async function run(args: HubOptions): Promise<number> {
   const failure = await end.promise;
   service.stopping();
   copy?.close();
-  await hub.stop();
+  // What is stored is stored; acknowledgements that the broker does not take are given again at the next sending.
+  await Promise.race([hub.stop(), new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
   await Promise.all([broker.close(), reader.close()]);
   store.close();
   lock.close();

@@ -52,6 +52,11 @@ export class HubReader {
     }
   }
 
+  /** Changes with every write of another process. */
+  version(): number {
+    return this.#db.pragma('data_version', { simple: true }) as number;
+  }
+
   /** When the hub last wrote: it does every ten seconds. null: never. */
   writtenMs(): number | null {
     const text = this.#meta('written');

@@ -54,8 +54,10 @@ class Watching {
   readonly #json: boolean;
   /** Of each host what was said of it; null: the first look, which says nothing but the totals. */
   #hosts: Map<string, string> | null = null;
-  #alert = 0;
+  #version = -1;
+  #alert: number;
   #event: number;
+  /** Those that stay on a terminal. */
   #kept: string[] = [];
 
   constructor(reader: HubReader, json: boolean) {
@@ -67,6 +69,9 @@ class Watching {
 
   /** @param keep all of the last lines, not only the new ones */
   look(keep: boolean): readonly string[] {
+    const version = this.#reader.version();
+    if (version === this.#version) return this.#kept;
+    this.#version = version;
     const nowMs = Date.now();
     const lines = [...this.#changedHosts(nowMs), ...this.#alerts()];
     if (!keep) return lines;
