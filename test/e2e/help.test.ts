@@ -72,6 +72,21 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'models export web@1 --out web.json': fine(/^$/),
   'models import forest.json --name sk': fine(/^sk@1: 2 trees over cpu, memory/),
   'models log web': fine(/rollback {2}web@production: 2 -> 1 {2}\(too many alarms\)/),
+  'hub --broker mqtts://broker --site lab --username hub --password-file hub.secret': {
+    codes: [0],
+    says: /hub\.disconnected.*broker:8883: the (host name is not known|name server)/,
+    lasting: true,
+  },
+  'fleet status --json': fine(/"stale":/),
+  'fleet watch --json': { codes: [0], says: /"kind":"totals"/, lasting: true },
+  'fleet verify --broker mqtts://broker --site lab': {
+    codes: [3],
+    says: /broker:8883: the (host name is not known|name server)/,
+  },
+  'fleet samples web-7.cmd.json --out samples --broker mqtts://broker': {
+    codes: [3],
+    says: /broker:8883: the (host name is not known|name server)/,
+  },
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall': { codes: [2], says: /run it as root/ },
   'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },
@@ -108,6 +123,11 @@ describe.skipIf(!hasExecutable)('help', () => {
     writeFileSync(forest, JSON.stringify(exportModel(tinyIsolationForest())), { mode: 0o644 });
     const add = 'edgewood models import forest.json --name web';
     expect((await ended(shell(`${add} && ${add} && edgewood models alias web@1 production`))).code).toBe(0);
+    writeFileSync(join(home, 'state', 'hub.secret'), 'secret\n', { mode: 0o644 });
+    const payload = Buffer.from(
+      JSON.stringify({ site: 'lab', hostId: 'web-7', commandId: 'c-1', name: 'send-samples' }),
+    ).toString('base64');
+    writeFileSync(join(home, 'state', 'web-7.cmd.json'), JSON.stringify({ payload }), { mode: 0o644 });
     agent = shell('edgewood agent --interval 1s', join(home, 'state', 'one'));
     await said(agent, /agent\.started/);
   });

@@ -5,7 +5,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../agent/native.ts';
 import { parseAcknowledgement } from '../../core/protocol/acknowledgement.ts';
-import { birth, eventMessage, incidentMessage, SITE, telemetry } from '../hub/support.ts';
+import { birth, eventMessage, incidentMessage, SITE, telemetry } from '../hub/messages.ts';
 import { hasExecutable, type Run, runExecutable } from '../support/executable.ts';
 import { hasMosquitto, type Mosquitto, startMosquitto } from '../support/mosquitto.ts';
 import { validator } from '../support/schemas.ts';

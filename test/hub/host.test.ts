@@ -11,7 +11,7 @@ import {
   takeTelemetry,
 } from '../../hub/host.ts';
 import { type InboundEvent, type InboundStatus, parseMessage } from '../../hub/inbound.ts';
-import { birth, eventMessage, goodbye, incidentMessage, SITE, START_MS, will } from './support.ts';
+import { birth, eventMessage, goodbye, incidentMessage, SITE, START_MS, will } from './messages.ts';
 
 const observed = (message: Parameters<typeof parseMessage>[0]) => {
   const from = parseMessage(message);

@@ -12,12 +12,11 @@ import {
   documentMessage,
   eventMessage,
   goodbye,
-  hubDatabase,
   incidentMessage,
-  Scene,
   telemetry,
   will,
-} from './support.ts';
+} from './messages.ts';
+import { hubDatabase, Scene } from './support.ts';
 
 const ACK = /\/ack$/;
 const ALERT = /\/hub\/alert\//;

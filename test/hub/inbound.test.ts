@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseMessage } from '../../hub/inbound.ts';
-import { documentMessage, eventMessage, telemetry } from './support.ts';
+import { documentMessage, eventMessage, telemetry } from './messages.ts';
 
 const refusal = (message: Parameters<typeof parseMessage>[0]) => {
   const from = parseMessage(message);

@@ -6,7 +6,8 @@ import { newHost } from '../../hub/host.ts';
 import { type InboundEvent, parseMessage } from '../../hub/inbound.ts';
 import { HubReader } from '../../hub/store/reader.ts';
 import { HubStore } from '../../hub/store/store.ts';
-import { eventMessage, hubDatabase, openStore, SITE, START_MS, temporaryDirectory } from './support.ts';
+import { eventMessage, SITE, START_MS } from './messages.ts';
+import { hubDatabase, openStore, temporaryDirectory } from './support.ts';
 
 const event = (n: number, note = ''): InboundEvent => {
   const from = parseMessage(eventMessage('h1', 'e1', n, { data: { note } }));
