@@ -1,13 +1,13 @@
 /**
  * How fast a hub stores and acknowledges, and what a stock broker drops on the way. Starts a mosquitto as it is
  * installed and a hub, sends `EVENTS` events of `HOSTS` hosts as fast as the broker takes them, and sends again after
- * two seconds what was not acknowledged, as agents do: `node build/run.mjs test/benchmarks/hub-load.ts [hosts] [events]`
+ * 20 seconds what was not acknowledged: `node build/run.mjs test/benchmarks/hub-load.ts [hosts] [events] [unbounded]`
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectAsync } from 'mqtt';
+import { connectAsync, type MqttClient } from 'mqtt';
 import { parseAcknowledgement } from '../../core/protocol/acknowledgement.ts';
 import { incidentMessage, SITE } from '../hub/messages.ts';
 import { EXECUTABLE } from '../support/executable.ts';
@@ -15,10 +15,15 @@ import { startMosquitto } from '../support/mosquitto.ts';
 
 const HOSTS = Number(process.argv[2] ?? 1000);
 const EVENTS = Number(process.argv[3] ?? 20_000);
-const AGAIN_MS = 2000;
+/** `unbounded`: a broker that drops nothing it can't send at once (max_queued_messages 0). */
+const UNBOUNDED = process.argv[4] === 'unbounded';
+const AGAIN_MS = 20_000;
+const SENDERS = 200;
 const PADDING = 'x'.repeat(3000);
 
-const mosquitto = await startMosquitto();
+const mosquitto = await startMosquitto(
+  UNBOUNDED ? ['allow_anonymous true', 'max_queued_messages 0'] : undefined,
+);
 const directory = mkdtempSync(join(tmpdir(), 'edgewood-hub-load-'));
 const broker = `mqtt://127.0.0.1:${mosquitto.port}`;
 const hub = spawn(EXECUTABLE, ['hub', '--broker', broker, '--site', SITE, '--state-dir', directory], {
@@ -45,25 +50,31 @@ await client.subscribeAsync(`edgewood/1/${SITE}/a/+/ack`, { qos: 1 });
 
 let sent = 0;
 let bytes = 0;
-const send = async (key: string): Promise<void> => {
+/** Many connections, as many agents have: one may have 20 publishes under way at a stock Mosquitto. */
+const senders = await Promise.all(
+  Array.from({ length: SENDERS }, () => connectAsync(broker, { protocolVersion: 5 })),
+);
+const send = async (key: string, sender = senders[0] as MqttClient): Promise<void> => {
   const [host = '', n] = key.split(' ');
   waiting.set(key, performance.now());
   const event = incidentMessage(host, Number(n), { feature: `cpu${host}`, timeMs: Date.now() });
   const text = Buffer.from(event.payload).toString().replace('"sentence":"x"', `"sentence":"${PADDING}"`);
   sent++;
   bytes += text.length;
-  await client.publishAsync(event.topic, text, { qos: 1 });
+  await sender.publishAsync(event.topic, text, { qos: 1 });
 };
 
 const beganMs = performance.now();
-for (let at = 0; at < EVENTS; at += 16) {
-  const keys = Array.from({ length: Math.min(16, EVENTS - at) }, (_, i) => at + i);
-  await Promise.all(keys.map((i) => send(`host-${i % HOSTS} ${Math.floor(i / HOSTS) + 1}`)));
-}
+await Promise.all(
+  senders.map(async (sender, first) => {
+    for (let i = first; i < EVENTS; i += SENDERS)
+      await send(`host-${i % HOSTS} ${Math.floor(i / HOSTS) + 1}`, sender);
+  }),
+);
 const sentMs = performance.now() - beganMs;
 while (waiting.size > 0) {
   const late = [...waiting].filter(([, atMs]) => performance.now() - atMs > AGAIN_MS).slice(0, 256);
-  for (const [key] of late) await send(key);
+  await Promise.all(late.map(([key], i) => send(key, senders[i % SENDERS])));
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 const tookMs = performance.now() - beganMs;
@@ -72,6 +83,7 @@ const cpu = readFileSync(`/proc/${hub.pid}/stat`, 'utf8').split(' ');
 console.log(
   JSON.stringify({
     hosts: HOSTS,
+    unbounded: UNBOUNDED,
     events: EVENTS,
     bytesAnEvent: Math.round(bytes / sent),
     sentAgain: sent - EVENTS,
@@ -83,7 +95,7 @@ console.log(
     hubPssMb: Number(memory) / 1000,
   }),
 );
-await client.endAsync(true);
+await Promise.all([client, ...senders].map((one) => one.endAsync(true)));
 hub.kill('SIGTERM');
 await new Promise((resolve) => hub.once('exit', resolve));
 await mosquitto.stop();

@@ -77,6 +77,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
     says: /hub\.disconnected.*broker:8883: the (host name is not known|name server)/,
     lasting: true,
   },
+  'fleet status': fine(/The hub last wrote/),
   'fleet status --json': fine(/"stale":/),
   'fleet watch --json': { codes: [0], says: /"kind":"totals"/, lasting: true },
   'fleet verify --broker mqtts://broker --site lab': {
