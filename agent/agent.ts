@@ -1,13 +1,23 @@
 import type { SampleMeta } from '../collector/sampler.ts';
 import type { Clock, Source } from '../collector/source.ts';
 import type { AlertContext } from '../core/alert.ts';
-import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
-import { calibratedFor } from '../core/model.ts';
+import { runToEnd } from '../core/features.ts';
+import {
+  INCIDENT_DEFAULTS,
+  INITIAL_INCIDENT_STATE,
+  type IncidentSettings,
+  type Transition,
+} from '../core/incident.ts';
+import { calibratedFor, type Model } from '../core/model.ts';
 import type { AlertData } from '../core/protocol/events.ts';
-import type { Verdict } from '../core/protocol/verdict.ts';
+import type { PerformanceTelemetry } from '../core/protocol/telemetry.ts';
 import type { Sample } from '../core/sample.ts';
-import { Watcher, type WatcherState } from '../core/watcher.ts';
+import { type Judgement, Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
+import type { BackgroundDependencies } from './background.ts';
+import type { Central } from './central/central.ts';
+import { carryOut } from './central/commands.ts';
+import type { CentralHooks } from './central/start.ts';
 import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
@@ -24,6 +34,8 @@ import {
   identityChangedEvent,
   lifecycleEvent,
   maintenanceEvent,
+  modelActivatedEvent,
+  releaseEvent,
   storeReplacedEvent,
 } from './events.ts';
 import type { Figures } from './figures.ts';
@@ -32,13 +44,10 @@ import { IncidentReports } from './incident-reports.ts';
 import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
+import { warmed } from './newest-rows.ts';
+import { OperatorWords } from './operators.ts';
 import type { Outward } from './outward.ts';
-import {
-  conceptSentence,
-  Performance,
-  type PerformanceDocument,
-  type PerformanceReport,
-} from './performance.ts';
+import { conceptSentence, Performance, type PerformanceDocument } from './performance.ts';
 import { Retraining, type RetrainingDocument } from './retraining.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
@@ -51,7 +60,6 @@ import {
 import { type Seldom, type TelemetryPoint, telemetryBatch } from './telemetry-batch.ts';
 
 /** Rows replayed through the windows at start and after a model switch: 240 scores and the widest window. */
-const WARM_ROWS = 320;
 const SAVE_MS = 60_000;
 const MAINTAIN_MS = 60_000;
 const TELEMETRY_MS = 10_000;
@@ -76,6 +84,8 @@ export interface AgentDependencies {
   readonly figures: Figures;
   readonly newId: () => string;
   readonly setImmediate: (callback: () => void) => void;
+  /** Models from the centre; null where none is trusted. */
+  readonly central: ((hooks: CentralHooks) => Central) | null;
   /** The heaviest processes of this host now; null where it is not this host that is watched. */
   readonly survey: ((settings: AgentConfig['processes']) => Promise<AlertData['processes']>) | null;
   /** Told of every committed event and every judged sample: the local API's followers. */
@@ -90,10 +100,12 @@ export class Agent {
   readonly #retraining: Retraining;
   readonly #drift: DriftWatch;
   readonly #performance: Performance;
+  readonly operators: OperatorWords;
   readonly #incidents: IncidentReports;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
+  readonly central: Central | null;
   readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, incidents: 0 };
   #loaded: LoadedModel | null = null;
   #watcher: Watcher | null = null;
@@ -149,7 +161,8 @@ export class Agent {
         loaded: () => this.#loaded,
         drift: this.#drift,
         commit: (event) => this.#commits.commit(event),
-        adopt: (loaded, adoption) => this.#replace(loaded, adoption),
+        watcherOf: (model) => this.#watcherOf(model),
+        adopt: (loaded, adoption, watcher) => this.#replace(loaded, adoption, watcher),
       },
       parse<RetrainingDocument>(deps.store.getState('retraining')),
     );
@@ -163,12 +176,75 @@ export class Agent {
       },
       degrade: (error) => this.#degrade(error),
     });
+    this.central = deps.central?.(this.#centralHooks(background)) ?? null;
+    this.operators = new OperatorWords({
+      ...deps,
+      verdicts: this.#performance.verdicts,
+      facts: () => this.#facts,
+      commit: (event) => this.#commits.commit(event),
+      incidentsFromMs: () => this.#sampledMs() - this.#config.limits.eventRetentionMs,
+      judged: (nowMs) => this.#judgeConcept(nowMs),
+    });
     this.#incidents = new IncidentReports({
       ...deps,
       commits: this.#commits,
       processes: () => this.#config.processes,
       context: () => this.#alertContext(),
     });
+  }
+
+  #centralHooks(background: BackgroundDependencies): CentralHooks {
+    const { store, slots, clock, hostId, bootId, version, source, memory } = this.#deps;
+    const { schema } = source;
+    return {
+      ...background,
+      site: this.#config.site,
+      hostId,
+      bootId,
+      version,
+      slots,
+      nowMs: () => clock.nowMs(),
+      host: { store, schema, watcherOf: (model) => this.#watcherOf(model) },
+      budget: () => this.#config.budget,
+      labels: () => this.#config.labels,
+      loaded: () => this.#loaded,
+      residentBytes: () => memory().residentBytes,
+      adopt: (loaded, warm) => this.#takeFromCentre(loaded, warm),
+      told: (about) => {
+        this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
+      },
+      command: (document) =>
+        carryOut(document, {
+          store,
+          schema,
+          nowMs: () => clock.nowMs(),
+          snooze: (snooze) => this.snooze(snooze),
+          verdict: (id, verdict, note) => this.operators.verdict(id, verdict, note),
+          selfTest: () => ({
+            state: this.state(),
+            version,
+            counters: { ...this.counters, lostEvents: this.lostEvents },
+          }),
+        }),
+    };
+  }
+
+  /** Another model, or none any more: then the host learns its own, as at its first start. @returns the watcher before */
+  #takeFromCentre(loaded: LoadedModel | null, warm: Watcher | null): Watcher | null {
+    const before = this.#watcher;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#retraining.giveUp();
+    if (loaded !== null) {
+      this.#replace(loaded, 'fresh', warm);
+      this.#commits.commit(modelActivatedEvent(loaded, nowMs));
+      return before;
+    }
+    const transition = before?.invalidate(nowMs) ?? null;
+    if (transition !== null && before !== null) this.#onTransition(transition, before);
+    this.#loaded = null;
+    this.#watcher = null;
+    this.#drift.stop();
+    return before;
   }
 
   get #facts(): AgentFacts {
@@ -183,16 +259,19 @@ export class Agent {
   /** Takes up what was learned and what stood before a restart, and tells that the agent is here. */
   start(): void {
     const { store, slots, log } = this.#deps;
-    const loaded = slots.load((slot, fault) => log('error', 'model.unusable', { slot, fault }));
+    const loaded = slots.load(
+      (slot, fault) => log('error', 'model.unusable', { slot, fault }),
+      (sha256) => this.central?.mayRun(sha256) ?? false,
+    );
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
-      this.#adopt(loaded, 'restart', (watcher) => {
-        try {
-          if (state !== null) watcher.restore(state, loaded.sha256);
-        } catch (error) {
-          log('warning', 'state.unusable', { error: messageOf(error) });
-        }
-      });
+      const watcher = this.#warmed(loaded);
+      try {
+        if (state !== null) watcher.restore(state, loaded.sha256);
+      } catch (error) {
+        log('warning', 'state.unusable', { error: messageOf(error) });
+      }
+      this.#adopt(loaded, 'restart', watcher);
       log('info', 'model.loaded', {
         name: loaded.model.provenance.name,
         version: loaded.model.provenance.version,
@@ -205,6 +284,7 @@ export class Agent {
       this.#commits.commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
     }
     this.#lifecycle('started');
+    this.central?.start();
     this.#deps.outward.wake();
   }
 
@@ -225,10 +305,12 @@ export class Agent {
     let score = Number.NaN;
     let standing = false;
     let opened = false;
+    let judged: Judgement | null = null;
+    const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
     if (watcher !== null) {
-      const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
       const judgement = figures.time('score', () => watcher.step(sample, gate, this.#deps.newId));
       this.counters.judged++;
+      judged = judgement;
       score = judgement.score;
       standing = watcher.incident.standing !== null;
       opened = judgement.transition?.state === 'opened';
@@ -238,6 +320,7 @@ export class Agent {
     this.#keep(sample, score, standing, gap);
     if (opened) this.#onOpened(sample.timeMs);
     if (watcher !== null && watcher === this.#watcher) this.#follow(sample.timeMs, watcher, score, standing);
+    this.central?.judged(sample, gate, judged);
     this.#housekeeping(sample.timeMs, score);
   }
 
@@ -292,17 +375,6 @@ export class Agent {
     const sentence = conceptSentence(judgement, this.#performance.document.openings.length);
     this.#commits.commit(conceptEvent(this.#facts, sentence, this.#drift.severity ?? 1, sha256, nowMs));
     this.#deps.log('warning', 'drift.concept', { signs: judgement.signs, sentence });
-  }
-
-  /** An operator's word on an incident. @returns null where nothing, or more than one, begins so. @throws StoreFullError */
-  verdict(idOrPrefix: string, verdict: Verdict, note: string): object | null {
-    const row = this.#deps.store.incident(idOrPrefix);
-    if (row === null) return null;
-    const nowMs = this.#deps.clock.nowMs();
-    this.#commits.commit(this.#performance.give(this.#facts, row, verdict, note, nowMs));
-    this.#deps.log('info', 'verdict.given', { id: row.id, verdict });
-    this.#judgeConcept(nowMs);
-    return this.#performance.verdicts.of(row.id);
   }
 
   #onDrift(decision: NamedDecision): void {
@@ -430,25 +502,28 @@ export class Agent {
   }
 
   /** Another model, from the next sample on; what stands goes on under it. */
-  #replace(loaded: LoadedModel, adoption: Adoption): void {
-    const incident = this.#watcher?.incident;
-    this.#adopt(loaded, adoption, (watcher) => {
-      if (incident !== undefined) watcher.takeOver(incident);
-    });
+  #replace(loaded: LoadedModel, adoption: Adoption, warm: Watcher | null): void {
+    const watcher = warm ?? this.#warmed(loaded);
+    // One that ran silently until now may think that an incident stands which nobody was told of.
+    watcher.takeOver(this.#watcher?.incident ?? INITIAL_INCIDENT_STATE);
+    this.#adopt(loaded, adoption, watcher);
   }
 
-  #adopt(loaded: LoadedModel, adoption: Adoption, restore: (watcher: Watcher) => void): void {
+  #watcherOf(model: Model): Watcher {
     // A central model may have been calibrated for this very host.
-    const model = calibratedFor(loaded.model, this.#deps.hostId, this.#config.hostName);
-    const watcher = new Watcher(model, this.#deps.source.schema, this.#settings);
-    const rows = this.#deps.store.lastSamples(WARM_ROWS);
-    for (const row of rows) {
-      if (row.values.length === this.#deps.source.schema.length) watcher.warm(row);
-    }
-    restore(watcher);
+    const own = calibratedFor(model, this.#deps.hostId, this.#config.hostName);
+    return new Watcher(own, this.#deps.source.schema, this.#settings);
+  }
+
+  #warmed({ model }: LoadedModel): Watcher {
+    const { store, source } = this.#deps;
+    return runToEnd(warmed(this.#watcherOf(model), store, source.schema.length));
+  }
+
+  #adopt(loaded: LoadedModel, adoption: Adoption, watcher: Watcher): void {
     this.#loaded = loaded;
     this.#watcher = watcher;
-    this.#drift.adopt(loaded, adoption, rows.at(-1)?.timeMs ?? null);
+    this.#drift.adopt(loaded, adoption, this.#deps.store.lastSamples(1)[0]?.timeMs ?? null);
     this.#endUnwatched(watcher);
   }
 
@@ -515,13 +590,21 @@ export class Agent {
     if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return {};
     this.#lastDriftMs = now;
     const drift = driftTelemetry(this.#drift.report());
-    const { weeks: _, ...performance } = this.#performanceReport();
-    return { performance, ...(drift && { drift }) };
+    return { performance: this.#performanceReport(), ...(drift && { drift }) };
   }
 
-  #performanceReport(): PerformanceReport {
-    const nowMs = this.#lastSample?.timeMs ?? this.#deps.clock.nowMs();
-    return this.#performance.report(nowMs, this.#retraining.document.history);
+  #performanceReport(): PerformanceTelemetry {
+    return this.#performance.report(this.#sampledMs(), this.#retraining.document.history);
+  }
+
+  /** How well it watched in the week, and the month, of a time. */
+  performanceAt(timeMs: number): ReturnType<Performance['at']> {
+    return this.#performance.at(timeMs, this.#retraining.document.history);
+  }
+
+  /** A replay's past is its present. */
+  #sampledMs(): number {
+    return this.#lastSample?.timeMs ?? this.#deps.clock.nowMs();
   }
 
   state(): AgentState {
@@ -566,6 +649,7 @@ export class Agent {
       fitting: this.#retraining.running,
       drift: this.#drift.report(),
       performance: this.#performanceReport(),
+      central: this.central?.reported() ?? null,
       retraining: { ...this.#config.retraining, history: this.#retraining.document.history },
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,

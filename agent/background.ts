@@ -1,7 +1,7 @@
 import { runToEnd, type Stepwise } from '../core/features.ts';
 
 /** Work runs in slices of this many milliseconds between samples. */
-const SLICE_MS = 8;
+export const SLICE_MS = 8;
 
 /** What came of it, or what was thrown. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };

@@ -4,7 +4,7 @@ import type { StoredEvent } from '../core/protocol/events.ts';
 import { HubWindow } from './hub-window.ts';
 import type { Log } from './log.ts';
 import { Pace } from './pace.ts';
-import type { Sink } from './sinks/sink.ts';
+import type { Settlement, Sink } from './sinks/sink.ts';
 import type { Store } from './store/store.ts';
 
 const BATCH = 32;
@@ -103,17 +103,22 @@ export class Delivery {
   }
 
   async #run(): Promise<void> {
+    let sent = false;
     try {
       do {
         this.#again = false;
-        while (!this.#closed && this.sink.connected() && (await this.#batch())) this.#attempt = 0;
+        while (!this.#closed && this.sink.connected() && (await this.#batch())) {
+          this.#attempt = 0;
+          sent = true;
+        }
       } while (this.#again && !this.#closed && this.#cancelBackoff === null && this.sink.connected());
     } catch (error) {
       this.#deps.log('error', 'delivery.failed', { sink: this.sink.name, error: messageOf(error) });
       this.#backOff();
     } finally {
       this.#running = false;
-      for (const resolve of this.#idle.splice(0)) resolve();
+      // Nobody who drains goes round without having let the network in: a hub's word would never be read.
+      if (sent) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
 
@@ -152,7 +157,16 @@ export class Delivery {
     const events = this.#next();
     if (store.position() !== position) this.#deps.wakeAll?.();
     if (events.length === 0) return false;
-    const settlements = await this.sink.deliver(events);
+    // Before, not after: the hub's word may come with the broker's, or while others of the batch are under way.
+    for (const event of events) this.#hub?.sent(event, this.#deps.clock.monotonicMs());
+    let settlements: readonly Settlement[] = [];
+    try {
+      settlements = await this.sink.deliver(events);
+    } finally {
+      // What is not handed over is not under way.
+      for (const [i, { id }] of events.entries())
+        if (settlements[i]?.outcome !== 'delivered') this.#hub?.notSent(id);
+    }
     const delivered = [];
     const poisoned = [];
     let retry: { reason: string; afterMs?: number } | null = null;
@@ -164,7 +178,7 @@ export class Delivery {
       else if (this.#hub === null) {
         delivered.push(event.sequence);
         this.#deps.delivered?.(this.#deps.clock.nowMs() - event.timeMs);
-      } else this.#hub.sent(event, this.#deps.clock.monotonicMs());
+      }
     }
     store.settle(name, delivered, poisoned);
     this.delivered += delivered.length;
@@ -218,12 +232,10 @@ export class Delivery {
       this.wake();
       await new Promise<void>((resolve) => {
         const cancel = setTimer(resolve, Math.min(100, end - clock.monotonicMs()));
-        if (this.#running) {
-          this.#idle.push(() => {
-            cancel();
-            resolve();
-          });
-        }
+        this.#idle.push(() => {
+          cancel();
+          resolve();
+        });
       });
     }
     return store.outbox(this.sink.name).pending === 0;

@@ -16,6 +16,7 @@ const LEAST_REFERENCE_MS = DAY_MS / 4;
 
 /** Between two looks at the clock. */
 const ROWS_PER_STEP = 16;
+const MOVED_ROWS_PER_STEP = 1024;
 
 export interface ReferenceRequest {
   readonly store: Store;
@@ -35,13 +36,17 @@ export function* withLongReference(
   { store, schema, nowMs, fromMs }: ReferenceRequest,
 ): Stepwise<Model> {
   const { intervalMs } = model.provenance;
+  yield;
   if (fromMs === null && !isLonger(store, model, nowMs)) return model;
+  yield;
   const slotMs = intervalMs * slotSamples(DAY_MS, intervalMs);
   const startMs = Math.max(nowMs - REFERENCE_MS, Math.min(fromMs ?? 0, nowMs - LEAST_REFERENCE_MS));
   const most = Math.ceil((nowMs - startMs) / slotMs) + 2;
   const width = model.schema.length + 1;
   const rows = new RowTable(Math.min(most, Math.ceil(REFERENCE_MS / slotMs) + 2), width);
+  yield;
   const reader = new Rescored(model, schema);
+  yield;
   const random = new Random(model.provenance.seed);
   let slot = Number.NaN;
   let dueMs = 0;
@@ -59,8 +64,7 @@ export function* withLongReference(
     }
     if (++count % ROWS_PER_STEP === 0) yield;
   }
-  const columns = rows.learned();
-  yield;
+  const columns = yield* rows.learned();
   const drift = yield* modelDrift(
     model.schema,
     columns,
@@ -100,7 +104,7 @@ class RowTable {
   }
 
   /** Without what learning leaves out, incidents up to a quarter. `timesMs` are of these rows afterwards. */
-  learned(): Float64Array[] {
+  *learned(): Stepwise<Float64Array[]> {
     let inIncident = 0;
     for (let i = 0; i < this.#rows; i++) {
       if (((this.#flags[i] as number) & SAMPLE_IN_INCIDENT) !== 0) inIncident++;
@@ -108,6 +112,7 @@ class RowTable {
     const leaveOut = flagsLeftOut(this.#rows, inIncident);
     let kept = 0;
     for (let i = 0; i < this.#rows; i++) {
+      if (i % MOVED_ROWS_PER_STEP === 0) yield;
       if (((this.#flags[i] as number) & leaveOut) !== 0) continue;
       for (const column of this.#columns) column[kept] = column[i] as number;
       this.timesMs[kept++] = this.timesMs[i] as number;

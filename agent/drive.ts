@@ -10,6 +10,7 @@ import type { LocalApi } from './local-api.ts';
 import type { Log } from './log.ts';
 import type { Logging } from './logging.ts';
 import { trimMemory } from './memory.ts';
+import { Nights } from './nights.ts';
 import type { Outward } from './outward.ts';
 import type { ServiceManager } from './service-manager.ts';
 import type { SinkContext } from './sinks/sink.ts';
@@ -72,7 +73,9 @@ export function drive(parts: Parts): RunningAgent {
     abort.abort();
   };
   condemned.addEventListener('abort', () => fail('store', 'the database is damaged'), { once: true });
-  const stopNights = scheduleNights(config, source, agent);
+  const nights = new Nights(() => agent.night());
+  // A replay's nights are not ours.
+  if (source.kind !== 'replay') void nights.follow(config);
   let trimming = setTimeout(() => {
     void trim(log);
     trimming = setInterval(() => void trim(log), TRIM_EVERY_MS).unref();
@@ -107,7 +110,7 @@ export function drive(parts: Parts): RunningAgent {
     abort.abort();
     manager.stopping();
     await ended;
-    stopNights();
+    await nights.stop();
     clearTimeout(trimming);
     if (failure === 'store') return abandon();
     agent.stop();
@@ -134,7 +137,7 @@ export function drive(parts: Parts): RunningAgent {
     },
     requestStop: () => abort.abort(),
     reload: (before, read) => {
-      const taken = reloading.then(() => takeOver(parts, before, read));
+      const taken = reloading.then(() => takeOver(parts, nights, before, read));
       reloading = taken;
       return taken;
     },
@@ -147,7 +150,8 @@ export function drive(parts: Parts): RunningAgent {
 }
 
 async function takeOver(
-  { agent, outward, logging, context }: Parts,
+  { agent, source, outward, logging, context }: Parts,
+  nights: Nights,
   before: Settings,
   read: () => Promise<Settings>,
 ): Promise<Settings> {
@@ -159,6 +163,7 @@ async function takeOver(
     await outward.replace(config.sinks, context(config));
     outward.start();
     agent.reconfigure(config);
+    if (source.kind !== 'replay') await nights.follow(config);
     logging.level = config.logLevel;
     logging.configured = config.logLevel;
     log('info', 'config.reloaded', { changed, needRestart });
@@ -185,23 +190,4 @@ async function trim(log: Log): Promise<void> {
   } catch (error) {
     log('debug', 'memory.notTrimmed', { error: messageOf(error) });
   }
-}
-
-/** The nightly refit, somewhere between 2 and 5 at night, so that a fleet does not work at the same minute. */
-function scheduleNights(config: AgentConfig, source: Source, agent: Agent): () => void {
-  const { schedule: own } = config.retraining;
-  if ((config.refit === 'off' && own === null) || source.kind === 'replay') return () => {};
-  let stop = (): void => {};
-  let stopped = false;
-  const minute = Math.floor(Math.random() * 180);
-  void import('node-cron').then(({ schedule }) => {
-    if (stopped) return;
-    const nightly = `${minute % 60} ${2 + Math.floor(minute / 60)} * * *`;
-    const task = schedule(own ?? nightly, () => agent.night());
-    stop = () => void task.stop();
-  });
-  return () => {
-    stopped = true;
-    stop();
-  };
 }

@@ -29,6 +29,10 @@ export class HubWindow {
     this.#underWay.set(event.id, { sequence: event.sequence, sentMs: nowMs });
   }
 
+  notSent(id: string): void {
+    this.#underWay.delete(id);
+  }
+
   /** How much backlog may follow: none while the hub keeps silent. */
   backlogRoom(nowMs: number): number {
     return this.#silent(nowMs) ? 0 : Math.max(0, MAX_BACKLOG_UNDER_WAY - this.#underWay.size);

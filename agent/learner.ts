@@ -5,11 +5,13 @@ import type { MetricSchema } from '../core/sample.ts';
 import { TRAINING_DEFAULTS, trainModel, usableMetrics } from '../core/train.ts';
 import { withLongReference } from './drift-reference.ts';
 import { flagsLeftOut } from './left-out.ts';
+import { newestRows } from './newest-rows.ts';
 import { SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 
 const HOUR_MS = 3_600_000;
 /** Rows a fit takes at the most: a day at 5 s, a month at 2 minutes. The newest ones. */
 export const MAX_TRAINING_ROWS = 30_000;
+const COPIED_ROWS_PER_STEP = 512;
 /** Fewer rows than this are no basis for a model. */
 export const LEAST_TRAINING_ROWS = 40;
 /** A fit that found too little history is tried again so much later, not at every sample. */
@@ -123,10 +125,11 @@ export function* fitFromStore(request: FitRequest): Stepwise<Model | null> {
 }
 
 function* fitNewest(request: FitRequest): Stepwise<Model | null> {
-  const rows = request.store.lastSamples(request.mostRows ?? MAX_TRAINING_ROWS);
-  yield;
-  const inIncident = rows.filter((row) => (row.flags & SAMPLE_IN_INCIDENT) !== 0).length;
-  const leaveOut = flagsLeftOut(rows.length, inIncident);
+  const rows = yield* newestRows(request.store, request.mostRows ?? MAX_TRAINING_ROWS);
+  const leaveOut = flagsLeftOut(
+    rows.length,
+    rows.reduce((count, { flags }) => count + (flags & SAMPLE_IN_INCIDENT) / SAMPLE_IN_INCIDENT, 0),
+  );
   const columns = request.schema.map(() => new Float64Array(rows.length));
   const digest = createHash('sha256');
   let used = 0;
@@ -138,13 +141,17 @@ function* fitNewest(request: FitRequest): Stepwise<Model | null> {
       (columns[metric] as Float64Array)[i] = out ? Number.NaN : (row.values[metric] ?? Number.NaN);
     }
     if (!out) digest.update(new Uint8Array(row.values.buffer, row.values.byteOffset, row.values.byteLength));
-    if (i % 1024 === 1023) yield;
+    if (i % COPIED_ROWS_PER_STEP === COPIED_ROWS_PER_STEP - 1) yield;
   }
   const first = rows[0];
   const last = rows.at(-1);
   if (used < LEAST_TRAINING_ROWS || first === undefined || last === undefined) return null;
-  const usable = usableMetrics(columns);
+  const usable = yield* usableMetrics(columns);
   if (usable.length === 0) return null;
+  const timesMs = Float64Array.from(rows, ({ timeMs }) => timeMs);
+  yield;
+  const intervalMs = medianInterval(timesMs) ?? request.intervalMs;
+  yield;
   return yield* trainModel(
     usable.map((i) => request.schema[i] as MetricSchema[number]),
     usable.map((i) => columns[i] as Float64Array),
@@ -155,7 +162,7 @@ function* fitNewest(request: FitRequest): Stepwise<Model | null> {
       trainedFromMs: first.timeMs,
       trainedToMs: last.timeMs,
       rows: used,
-      intervalMs: medianInterval(rows) ?? request.intervalMs,
+      intervalMs,
       dataSha256: digest.digest('hex'),
       toolVersion: request.toolVersion,
     },
@@ -163,17 +170,17 @@ function* fitNewest(request: FitRequest): Stepwise<Model | null> {
       ...TRAINING_DEFAULTS,
       budget: request.budget ?? DEFAULT_BUDGET,
       renotifyMs: request.renotifyMs,
-      timesMs: Float64Array.from(rows, ({ timeMs }) => timeMs),
+      timesMs,
     },
   );
 }
 
-function medianInterval(rows: readonly { readonly timeMs: number }[]): number | null {
-  const steps: number[] = [];
-  for (let i = 1; i < rows.length; i++) {
-    const step = (rows[i] as { timeMs: number }).timeMs - (rows[i - 1] as { timeMs: number }).timeMs;
-    if (step > 0) steps.push(step);
+function medianInterval(timesMs: Float64Array): number | null {
+  const steps = new Float64Array(timesMs.length);
+  let count = 0;
+  for (let i = 1; i < timesMs.length; i++) {
+    const step = (timesMs[i] as number) - (timesMs[i - 1] as number);
+    if (step > 0) steps[count++] = step;
   }
-  steps.sort((a, b) => a - b);
-  return steps[steps.length >> 1] ?? null;
+  return steps.subarray(0, count).sort()[count >> 1] ?? null;
 }

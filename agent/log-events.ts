@@ -4,6 +4,16 @@ export const LOG_EVENTS = {
   'agent.stopped': 'It has ended as told, everything stored. Fields: samples.',
   'api.failed': 'The local socket broke; `edgewood status` and `alerts` get no answer until a restart.',
   'api.unavailable': 'The local socket could not be made; the agent watches without it.',
+  'central.command': 'A signed command from an operator is carried out. Fields: name, id.',
+  'central.fault': 'What comes from the centre could not be kept or read; it is tried again.',
+  'central.listening': 'Models from the centre are taken. Fields: fleet, model, version of the root.',
+  'central.refused':
+    'A document, chunk or command was not believed; nothing changed. Fields: reason, count, why.',
+  'central.root': 'Another root is trusted from now on. Fields: its version, and the one before.',
+  'central.rollout': 'A rollout was accepted. Fields: model, version, state, mode.',
+  'central.state': 'How far this host has come with a release. Fields: state, release, why.',
+  'central.unavailable':
+    'Models from the centre are not taken: the root is missing, or another than the configuration says.',
   'config.rejected': 'SIGHUP: the new configuration has a fault, which is named; the one before stays.',
   'config.reloaded': 'SIGHUP: taken over. Fields: what changed, and what waits for a restart.',
   'delivery.failed': 'A bug of ours in delivery; it is tried again.',
@@ -66,11 +76,16 @@ export const LOG_EVENTS = {
   'model.unusable': 'A model file is damaged; another slot, or a new fit, takes its place.',
   'mqtt.birthRefused': 'The broker does not let this agent publish its state.',
   'mqtt.connected': 'Connected to the broker.',
+  'mqtt.credentialsChanged':
+    'Files of credentials have been replaced: the agent connects anew with them, in order.',
+  'mqtt.credentialsUnusable':
+    'Files of credentials were replaced by something that can not be used; the connection stays as it is.',
   'mqtt.disconnected': 'The connection is gone; tried again with backoff.',
   'mqtt.inboundRejected': 'A message from the broker was not what it should be; it was ignored.',
   'mqtt.insecure': 'A password goes over an unencrypted connection.',
   'mqtt.notListening': 'The broker refused a subscription.',
   'mqtt.packetRefused': 'A packet from the broker was larger than is accepted; the connection was closed.',
+  'mqtt.publishRefused': 'The broker does not let this agent publish what it reports, or answers.',
   'mqtt.subscriptionRefused': 'The broker does not let this agent subscribe to its commands.',
   'mqtt.version': 'The broker does not speak MQTT 5; 3.1.1 from now on.',
   'processes.unavailable': 'The heaviest processes could not be read; the alert goes without them.',
@@ -96,7 +111,8 @@ export const LOG_EVENTS = {
   'store.recovered': 'There is room again.',
   'store.retention': 'Old samples and events were removed.',
   'store.schemaChanged': 'The database holds samples with other metrics.',
-  'verdict.given': 'Somebody has said what an alert was worth. Fields: id, verdict.',
+  'verdict.given':
+    'Somebody has said what an alert was worth (id, verdict), or what was missed (from, to, verdict: missed or retracted).',
 } as const;
 
 export type LogEvent = keyof typeof LOG_EVENTS;

@@ -1,6 +1,5 @@
 import type { Stepwise } from '../core/features.ts';
-import { INCIDENT_DEFAULTS } from '../core/incident.ts';
-import { calibratedFor, type Model } from '../core/model.ts';
+import type { Model } from '../core/model.ts';
 import { EVENT_TYPES } from '../core/protocol/events.ts';
 import {
   type RetrainingData,
@@ -9,8 +8,8 @@ import {
   retrainingSentence,
 } from '../core/protocol/retraining.ts';
 import type { MetricSchema } from '../core/sample.ts';
-import { Shadow, type ShadowComparison, shadowObjections } from '../core/shadow.ts';
-import { Watcher } from '../core/watcher.ts';
+import { type ShadowComparison, shadowObjections } from '../core/shadow.ts';
+import type { Watcher } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
 import { Background, type BackgroundDependencies, type Outcome } from './background.ts';
 import type { AgentConfig } from './config/config.ts';
@@ -19,11 +18,10 @@ import type { Adoption, DriftWatch } from './drift.ts';
 import { type AgentFacts, modelActivatedEvent, modelSummary } from './events.ts';
 import { fitFromStore, LEAST_TRAINING_ROWS } from './learner.ts';
 import type { Log } from './log.ts';
+import { warmed } from './newest-rows.ts';
+import { replayShadow } from './shadow-replay.ts';
 import type { NewEvent, Store } from './store/store.ts';
 
-/** Stored rows on which a new model is compared with the one that watches: 6 h at 5 s. */
-const SHADOW_ROWS = 4320;
-const SHADOW_WARM_ROWS = 320;
 const DAY_MS = 86_400_000;
 /**
  * A new model goes again by itself when, within a day of its activation and with the input steady, it has opened at
@@ -63,12 +61,16 @@ export interface RetrainingDependencies extends BackgroundDependencies {
   readonly loaded: () => LoadedModel | null;
   readonly drift: DriftWatch;
   readonly commit: (event: NewEvent) => void;
-  readonly adopt: (loaded: LoadedModel, adoption: Adoption) => void;
+  /** As the agent runs one. */
+  readonly watcherOf: (model: Model) => Watcher;
+  /** @param watcher of this model, shown the newest samples; null: it has to be yet */
+  readonly adopt: (loaded: LoadedModel, adoption: Adoption, watcher: Watcher | null) => void;
 }
 
 interface Fitted {
   readonly model: Model;
   readonly comparison: ShadowComparison | null;
+  readonly watcher: Watcher;
 }
 
 interface Order {
@@ -142,29 +144,21 @@ export class Retraining {
     });
     const current = reason === 'first' || reason === 'widening' ? null : this.#deps.loaded();
     const order = { reason, why, nowMs, referenceFromMs };
-    this.#fitting.start(this.#compared(fit, current?.model ?? null), (outcome) =>
-      this.#finish(outcome, order),
-    );
+    this.#fitting.start(this.#ready(fit, current?.model ?? null), (outcome) => this.#finish(outcome, order));
   }
 
-  *#compared(fit: Stepwise<Model | null>, current: Model | null): Stepwise<Fitted | null> {
+  *#ready(fit: Stepwise<Model | null>, current: Model | null): Stepwise<Fitted | null> {
     const model = yield* fit;
-    if (model === null || current === null) return model === null ? null : { model, comparison: null };
-    const { store, schema, hostId } = this.#deps;
-    const { hostName, budget, renotifyMs } = this.#deps.config();
-    const settings = { ...INCIDENT_DEFAULTS, renotifyMs, infoPerDay: budget.infoPerDay };
-    const watchers = [model, calibratedFor(current, hostId, hostName)].map(
-      (one) => new Watcher(one, schema, settings),
-    ) as [Watcher, Watcher];
-    const shadow = new Shadow(...watchers);
-    let rows = 0;
-    for (const row of store.lastSamples(SHADOW_ROWS + SHADOW_WARM_ROWS)) {
-      if (row.values.length !== schema.length) continue;
-      if (rows++ < SHADOW_WARM_ROWS) for (const watcher of watchers) watcher.warm(row);
-      else shadow.step(row);
-      if (rows % 4 === 0) yield;
-    }
-    return { model, comparison: shadow.comparison(budget, model.provenance.intervalMs) };
+    if (model === null) return null;
+    const comparison = current === null ? null : yield* this.#compared(model, current);
+    const { store, schema, watcherOf } = this.#deps;
+    // The last of all, so that no sample comes between this and the switch.
+    return { model, comparison, watcher: yield* warmed(watcherOf(model), store, schema.length) };
+  }
+
+  *#compared(model: Model, current: Model): Stepwise<ShadowComparison> {
+    const tally = yield* replayShadow(model, current, this.#deps);
+    return tally.comparison(this.#deps.config().budget, model.provenance.intervalMs);
   }
 
   #finish(outcome: Outcome<Fitted | null>, order: Order): void {
@@ -178,7 +172,7 @@ export class Retraining {
         if (isRetraining(reason)) this.#decide('failed', reason, 'too little history', nowMs);
         return;
       }
-      const { model, comparison } = outcome.value;
+      const { model, comparison, watcher } = outcome.value;
       const objections = comparison === null ? [] : shadowObjections(comparison);
       if (objections.length > 0 && isRetraining(reason)) {
         this.#decide('heldBack', reason, objections.join('; '), nowMs, comparison);
@@ -186,7 +180,7 @@ export class Retraining {
       }
       const loaded = slots.install(model);
       this.#deps.counters.fits++;
-      adopt(loaded, reason === 'drift' || reason === 'command' ? 'fresh' : 'same');
+      adopt(loaded, reason === 'drift' || reason === 'command' ? 'fresh' : 'same', watcher);
       drift.referenceFromMs = order.referenceFromMs;
       log('info', 'model.activated', { ...modelSummary(loaded), bytes: loaded.bytes });
       this.#document = { ...this.#document, activatedMs: isRetraining(reason) ? nowMs : null, alarms: 0 };
@@ -233,7 +227,7 @@ export class Retraining {
     const loaded = slots.rollback((slot, fault) => log('error', 'model.unusable', { slot, fault }));
     if (loaded === null) return null;
     this.#document = { ...this.#document, activatedMs: null, alarms: 0 };
-    adopt(loaded, 'fresh');
+    adopt(loaded, 'fresh', null);
     commit(modelActivatedEvent(loaded, nowMs));
     this.#decide('rolledBack', reason, why, nowMs);
     return loaded;

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { brokerOptions } from './broker/options.ts';
 import { type Command, command, group } from './command.ts';
+import { FLEET_ACCESS } from './fleet-access-commands.ts';
 
 /** `edgewood hub` and `edgewood fleet …`: the central process, and what it knows. */
 
@@ -101,5 +102,6 @@ export const FLEET: Command = group(
           ),
       load: () => import('./commands/fleet/samples.ts'),
     }),
+    ...FLEET_ACCESS,
   ],
 );

@@ -1,4 +1,5 @@
-import { exp, ln } from './math.ts';
+import type { Stepwise } from './features.ts';
+import { exp, ln, sortedFinite } from './math.ts';
 
 /**
  * Thresholds from an alert budget. A notification is the beginning of an episode (flags merged over gaps of at
@@ -29,31 +30,80 @@ export function countNotifications(
   return notifications;
 }
 
+/** Positions that are sorted at a time: a threshold is rarely lower than the first few hundred values. */
+const SORTED_AT_ONCE = 512;
+/** Positions looked at between two looks at the clock. */
+const POSITIONS_PER_STEP = 10_000;
+
+/** The positions of a trigger's values, the largest value first and equal ones in order; sorted as far as they are asked for. */
+export class Falling {
+  readonly values: Float64Array;
+  readonly #ascending: Float64Array;
+  readonly #positions: Uint32Array;
+  #known = 0;
+
+  /** @param values in the order of time; NaN where there was none */
+  constructor(values: Float64Array) {
+    this.values = values;
+    this.#ascending = sortedFinite(values);
+    this.#positions = new Uint32Array(this.#ascending.length);
+  }
+
+  get length(): number {
+    return this.#positions.length;
+  }
+
+  at(i: number): number {
+    if (i >= this.#known) this.#sortMore();
+    return this.#positions[i] as number;
+  }
+
+  #sortMore(): void {
+    const { values } = this;
+    const [left, from] = [this.length - this.#known, this.#known];
+    const over = left === this.length ? Number.POSITIVE_INFINITY : (this.#ascending[left] as number);
+    const cut = this.#ascending[Math.max(0, left - SORTED_AT_ONCE)] as number;
+    const equal: number[] = [];
+    for (let i = 0; i < values.length; i++) {
+      const x = values[i] as number;
+      if (x >= over || !(x >= cut)) continue;
+      if (x === cut) equal.push(i);
+      else this.#positions[this.#known++] = i;
+    }
+    this.#positions
+      .subarray(from, this.#known)
+      .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+    this.#positions.set(equal, this.#known);
+    this.#known += equal.length;
+  }
+}
+
 /** Walks thresholds downwards and reports how many notifications each gives. Stops at `maximum`. */
-function descend(
-  values: Float64Array,
+function* descend(
+  falling: Falling,
   rule: NotificationRule,
   maximum: number,
   also: ArrayLike<number>,
   visit: (threshold: number, notifications: number) => void,
-): void {
-  const order = new Uint32Array(values.length);
-  let finite = 0;
-  for (let i = 0; i < values.length; i++) if (Number.isFinite(values[i])) order[finite++] = i;
-  const byValue = order
-    .subarray(0, finite)
-    .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+): Stepwise<void> {
+  const { values } = falling;
   const flagged: number[] = Array.from(also);
+  let looked = 0;
   let k = 0;
-  while (k < byValue.length) {
-    const threshold = values[byValue[k] as number] as number;
+  while (k < falling.length) {
+    const threshold = values[falling.at(k)] as number;
     const notifications = countNotifications(flagged, flagged.length, rule);
     visit(threshold, notifications);
     if (notifications > maximum) return;
-    while (k < byValue.length && values[byValue[k] as number] === threshold) {
-      insertSorted(flagged, byValue[k] as number);
+    while (k < falling.length && values[falling.at(k)] === threshold) {
+      insertSorted(flagged, falling.at(k));
       k++;
+      looked += 16;
     }
+    looked += flagged.length;
+    if (looked < POSITIONS_PER_STEP) continue;
+    looked = 0;
+    yield;
   }
 }
 
@@ -85,25 +135,26 @@ const TAIL_INDEX_RANGE = [2, 3] as const;
  * `perDay * days`. While the training time covers fewer than four budget periods, the tail above the level of four
  * notifications is continued as a Pareto tail (its index by Hill's estimator over the notification levels), and
  * never ends below the direct answer.
- * @param values trigger values of the training time in order; NaN where there was none
+ * @param falling trigger values of the training time
  * @param also positions that another trigger of the same budget flags (ascending): both are counted together
  */
-export function thresholdForBudget(
-  values: Float64Array,
+export function* thresholdForBudget(
+  falling: Falling,
   days: number,
   perDay: number,
   rule: NotificationRule,
   also: ArrayLike<number> = [],
-): Threshold {
+): Stepwise<Threshold> {
   const budget = perDay * days;
   const levels: number[] = [];
   let direct = Number.NaN;
   let within = true;
-  descend(values, rule, Math.max(budget, 2 * PERIODS_NEEDED), also, (threshold, notifications) => {
+  yield* descend(falling, rule, Math.max(budget, 2 * PERIODS_NEEDED), also, (threshold, notifications) => {
     if (notifications > budget) within = false;
     if (within) direct = threshold;
     while (levels.length < notifications) levels.push(threshold);
   });
+  yield;
   if (Number.isNaN(direct)) return { value: 1, provisional: true };
   if (budget >= PERIODS_NEEDED) return { value: direct, provisional: false };
   const anchorCount = Math.min(PERIODS_NEEDED, levels.length);

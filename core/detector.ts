@@ -55,7 +55,7 @@ export class MetricForestsDetector implements Detector {
   }
 
   advance(values: ArrayLike<number>): void {
-    this.#features.update(values);
+    this.#features.advance(values);
   }
 
   inputs(): Float64Array {

@@ -1,4 +1,5 @@
-import { quantileSorted, sortedFinite } from './math.ts';
+import type { Stepwise } from './features.ts';
+import { medianDeviation, quantileSorted, sortedFinite } from './math.ts';
 import { REFERENCE_QUANTILES, type ReferenceDistributions } from './model.ts';
 import type { MetricSchema } from './sample.ts';
 
@@ -10,24 +11,20 @@ export function quantiles(sorted: Float64Array): Float64Array {
 }
 
 /** Quantiles and robust spread of each metric's training values. */
-export function metricDistributions(
+export function* metricDistributions(
   schema: MetricSchema,
   columns: readonly Float64Array[],
   scales: Float64Array,
-): Omit<ReferenceDistributions, 'score'> {
+): Stepwise<Omit<ReferenceDistributions, 'score'>> {
   const metrics = new Float64Array(schema.length * REFERENCE_QUANTILES);
   const spreads = new Float64Array(schema.length);
-  columns.forEach((column, metric) => {
+  for (const [metric, column] of columns.entries()) {
     const sorted = sortedFinite(column);
+    yield;
     metrics.set(quantiles(sorted), metric * REFERENCE_QUANTILES);
     const floor = Math.max(schema[metric]?.noiseFloor ?? 0, 1e-4 * (scales[metric] as number));
-    if (sorted.length === 0) {
-      spreads[metric] = floor;
-      return;
-    }
-    const median = quantileSorted(sorted, 0.5);
-    const mad = quantileSorted(sortedFinite(sorted.map((x) => Math.abs(x - median))), 0.5);
-    spreads[metric] = Math.max(1.4826 * mad, floor);
-  });
+    yield;
+    spreads[metric] = Math.max(1.4826 * medianDeviation(sorted), floor);
+  }
   return { metrics, spreads };
 }

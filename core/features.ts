@@ -27,16 +27,23 @@ export const MOMENTS_PER_METRIC = 8;
 const CONSTANT_SHARE = 1e-6;
 
 /** A full swing of each metric: the schema's, or the largest magnitude seen in training, or 1. */
-export function metricScales(schema: MetricSchema, columns: readonly Float64Array[]): Float64Array {
-  return Float64Array.from(schema, (metric, i) => {
-    if (metric.scale > 0) return metric.scale;
+export function* metricScales(
+  schema: MetricSchema,
+  columns: readonly Float64Array[],
+): Stepwise<Float64Array> {
+  const scales = new Float64Array(schema.length);
+  for (const [i, { scale }] of schema.entries()) {
     let largest = 0;
-    for (const x of columns[i] as Float64Array) {
-      const magnitude = Math.abs(x);
-      if (magnitude > largest) largest = magnitude;
+    if (!(scale > 0)) {
+      for (const x of columns[i] as Float64Array) {
+        const magnitude = Math.abs(x);
+        if (magnitude > largest) largest = magnitude;
+      }
+      yield;
     }
-    return largest > 0 ? largest : 1;
-  });
+    scales[i] = scale > 0 ? scale : largest > 0 ? largest : 1;
+  }
+  return scales;
 }
 
 const clip = (x: number): number => (x > CLIP ? CLIP : x < -CLIP ? -CLIP : x);
@@ -71,10 +78,32 @@ export class FeatureStream {
     this.#ewma.fill(Number.NaN);
   }
 
+  /** Moves the windows on as `update` does; `values` stay as they were. */
+  advance(sample: ArrayLike<number>): void {
+    for (let metric = 0; metric < this.#metrics; metric++) {
+      const x = sample[metric] as number;
+      if (!Number.isNaN(x)) this.#push(metric, x);
+    }
+  }
+
+  /** @returns z */
+  #push(metric: number, x: number): number {
+    const short = this.#windows.short;
+    const m = metric * MOMENTS_PER_METRIC;
+    const z = clip((x - (this.#moments[m] as number)) / (this.#moments[m + 1] as number));
+    const position = this.#position[metric] as number;
+    this.#ring[metric * short + position] = z;
+    this.#position[metric] = position + 1 === short ? 0 : position + 1;
+    const filled = this.#filled[metric] as number;
+    if (filled < short) this.#filled[metric] = filled + 1;
+    const before = this.#ewma[metric] as number;
+    this.#ewma[metric] = Number.isNaN(before) ? x : before + (2 / (this.#windows.long + 1)) * (x - before);
+    return z;
+  }
+
   /** @param sample raw values in schema order. A missing value leaves its metric's windows as they were. */
   update(sample: ArrayLike<number>): Float64Array {
     const short = this.#windows.short;
-    const alpha = 2 / (this.#windows.long + 1);
     const k = this.#moments;
     const out = this.values;
     for (let metric = 0; metric < this.#metrics; metric++) {
@@ -85,13 +114,9 @@ export class FeatureStream {
         continue;
       }
       const m = metric * MOMENTS_PER_METRIC;
-      const z = clip((x - (k[m] as number)) / (k[m + 1] as number));
+      const z = this.#push(metric, x);
       const base = metric * short;
-      const position = this.#position[metric] as number;
-      this.#ring[base + position] = z;
-      this.#position[metric] = position + 1 === short ? 0 : position + 1;
-      const filled = Math.min((this.#filled[metric] as number) + 1, short);
-      this.#filled[metric] = filled;
+      const filled = this.#filled[metric] as number;
       // Summed anew each time, in slot order: no drift over months, the same bits after a restart from history.
       let sum = 0;
       for (let i = 0; i < filled; i++) sum += this.#ring[base + i] as number;
@@ -101,12 +126,9 @@ export class FeatureStream {
         const d = (this.#ring[base + i] as number) - mean;
         squares += d * d;
       }
-      const before = this.#ewma[metric] as number;
-      const ewma = Number.isNaN(before) ? x : before + alpha * (x - before);
-      this.#ewma[metric] = ewma;
       out[o] = z;
       out[o + 1] = clip((mean - (k[m + 2] as number)) / (k[m + 3] as number));
-      out[o + 2] = clip((x - ewma - (k[m + 4] as number)) / (k[m + 5] as number));
+      out[o + 2] = clip((x - (this.#ewma[metric] as number) - (k[m + 4] as number)) / (k[m + 5] as number));
       out[o + 3] = clip((Math.sqrt(squares / filled) - (k[m + 6] as number)) / (k[m + 7] as number));
     }
     return out;
@@ -134,7 +156,11 @@ export class Moments {
 
 /** What a fit holds against the clock: it pauses at each `yield`, so that a sampler beside it is never late. */
 export type Stepwise<T> = Generator<void, T, void>;
-export const ROWS_PER_STEP = 256;
+/** Rows a step where each is a look at 20 features, and where each is scored: a millisecond or two without a compiler. */
+export const ROWS_PER_STEP = 32;
+export const SCORED_ROWS_PER_STEP = 4;
+/** Values a step where a value is a comparison or two. */
+export const VALUES_PER_STEP = 8192;
 
 /** Runs a stepwise computation to its end at once. */
 export function runToEnd<T>(steps: Stepwise<T>): T {
@@ -151,11 +177,15 @@ export function* fitFeatures(
   windows: FeatureWindows = DEFAULT_WINDOWS,
   breaks: readonly number[] = [],
 ): Stepwise<FeatureStatistics> {
-  const scales = metricScales(schema, columns);
+  const scales = yield* metricScales(schema, columns);
   const table = new Float64Array(schema.length * MOMENTS_PER_METRIC);
   for (let metric = 0; metric < schema.length; metric++) {
     const x = new Moments();
-    for (const value of columns[metric] as Float64Array) x.add(value);
+    let count = 0;
+    for (const value of columns[metric] as Float64Array) {
+      x.add(value);
+      if (++count % VALUES_PER_STEP === 0) yield;
+    }
     const least = Math.max(schema[metric]?.noiseFloor ?? 0, CONSTANT_SHARE * (scales[metric] as number));
     table.set([x.mean, Math.max(x.sd, least), 0, 1, 0, 1, 0, 1], metric * MOMENTS_PER_METRIC);
     yield;

@@ -63,6 +63,31 @@ export function quantileSorted(sorted: ArrayLike<number>, q: number): number {
   return low + (high - low) * (position - below);
 }
 
+/**
+ * Median of the distances from the median. Those of the upper half ascend, those of the lower half do so backwards: no
+ * second sorting. `sorted` ascending; 0 where it is empty.
+ */
+export function medianDeviation(sorted: ArrayLike<number>): number {
+  if (sorted.length === 0) return 0;
+  const median = quantileSorted(sorted, 0.5);
+  const middle = (sorted.length - 1) >> 1;
+  let below = middle;
+  let above = middle + 1;
+  let last = 0;
+  let deviation = 0;
+  for (let i = 0; i <= middle + 1 && i < sorted.length; i++) {
+    last = deviation;
+    const down = below < 0 ? Number.POSITIVE_INFINITY : median - (sorted[below] as number);
+    const up = above >= sorted.length ? Number.POSITIVE_INFINITY : (sorted[above] as number) - median;
+    if (down <= up) below--;
+    else above++;
+    deviation = down <= up ? down : up;
+  }
+  // The one in the middle, or between the two of them.
+  if (sorted.length === 1) return deviation;
+  return sorted.length % 2 === 1 ? last : last + (deviation - last) * 0.5;
+}
+
 /** Finite values in ascending order. */
 export function sortedFinite(values: ArrayLike<number>): Float64Array {
   const kept = new Float64Array(values.length);

@@ -1,5 +1,5 @@
 import { CODE_VALUES, codeAbove, codeBelow, codeNearest } from './companding.ts';
-import { FEATURES_PER_METRIC, Moments, ROWS_PER_STEP, type Stepwise } from './features.ts';
+import { FEATURES_PER_METRIC, Moments, SCORED_ROWS_PER_STEP, type Stepwise } from './features.ts';
 import { ln } from './math.ts';
 import type { Random } from './random.ts';
 
@@ -68,7 +68,8 @@ export function* fitMetricForests(
 ): Stepwise<MetricForests> {
   const width = metrics * FEATURES_PER_METRIC;
   const rows = features.length / width;
-  const bytes: number[] = [];
+  const grown: Uint8Array[] = [];
+  let nodes = 0;
   const roots = new Uint32Array(metrics * PAIRS_PER_METRIC * options.trees);
   const x = new Float64Array(options.rowsPerTree);
   const y = new Float64Array(options.rowsPerTree);
@@ -77,7 +78,7 @@ export function* fitMetricForests(
     const usable = usableRows(features, rows, width, metric);
     for (let pair = 0; pair < PAIRS_PER_METRIC; pair++) {
       for (let t = 0; t < options.trees; t++) {
-        roots[tree++] = bytes.length / NODE_BYTES;
+        roots[tree++] = nodes;
         const size = usable.length === 0 ? 0 : options.rowsPerTree;
         for (let i = 0; i < size; i++) {
           const at = (usable[random.below(usable.length)] as number) * width + metric * FEATURES_PER_METRIC;
@@ -85,7 +86,10 @@ export function* fitMetricForests(
           y[i] = features[at + 1 + pair] as number;
         }
         const index = Array.from({ length: size }, (_, i) => i);
-        growNode(bytes, bytes.length, index, [x, y], 0, options.maxDepth, random);
+        const bytes: number[] = [];
+        growNode(bytes, index, [x, y], 0, options.maxDepth, random);
+        grown.push(new Uint8Array(bytes));
+        nodes += bytes.length / NODE_BYTES;
         yield;
       }
     }
@@ -94,11 +98,21 @@ export function* fitMetricForests(
     metrics,
     trees: options.trees,
     rowsPerTree: options.rowsPerTree,
-    nodes: Uint8Array.from(bytes),
+    nodes: joined(grown, nodes * NODE_BYTES),
     roots,
     termMeans: new Float64Array(metrics),
   };
   return { ...forests, termMeans: yield* meanTerms(forests, features, rows) };
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function usableRows(features: Float64Array, rows: number, width: number, metric: number): Uint32Array {
@@ -110,10 +124,9 @@ function usableRows(features: Float64Array, rows: number, width: number, metric:
   return usable.subarray(0, count);
 }
 
-/** Appends the subtree over `index` to `bytes`; `rootByte` is where its tree begins. */
+/** Appends the subtree over `index` to the bytes of its tree. */
 function growNode(
   bytes: number[],
-  rootByte: number,
   index: readonly number[],
   points: readonly [Float64Array, Float64Array],
   depth: number,
@@ -147,11 +160,11 @@ function growNode(
   const right = index.filter((i) => (values[i] as number) > cutValue);
   bytes[at] = dimension;
   bytes[at + 1] = cut;
-  growNode(bytes, rootByte, left, points, depth + 1, maxDepth, random);
-  const rightNode = (bytes.length - rootByte) / NODE_BYTES;
+  growNode(bytes, left, points, depth + 1, maxDepth, random);
+  const rightNode = bytes.length / NODE_BYTES;
   bytes[at + 6] = rightNode & 255;
   bytes[at + 7] = rightNode >> 8;
-  growNode(bytes, rootByte, right, points, depth + 1, maxDepth, random);
+  growNode(bytes, right, points, depth + 1, maxDepth, random);
 }
 
 function* meanTerms(forests: MetricForests, features: Float64Array, rows: number): Stepwise<Float64Array> {
@@ -164,7 +177,7 @@ function* meanTerms(forests: MetricForests, features: Float64Array, rows: number
       if (Number.isNaN(features[row * width + metric * FEATURES_PER_METRIC])) continue;
       terms[metric]?.add(scorer.terms[metric] as number);
     }
-    if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield;
+    if (row % SCORED_ROWS_PER_STEP === SCORED_ROWS_PER_STEP - 1) yield;
   }
   return Float64Array.from(terms, (term) => (term.count > 0 ? term.mean : 1));
 }

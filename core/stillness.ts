@@ -1,3 +1,4 @@
+import { type Stepwise, VALUES_PER_STEP } from './features.ts';
 import { REFERENCE_QUANTILES } from './model.ts';
 import type { MetricSchema } from './sample.ts';
 
@@ -28,23 +29,25 @@ export function isAtRest(metrics: Float64Array, metric: number, x: number): bool
  * @param columns one array a metric, in time order, NaN where missing
  * @param days of history in them: after less than one, nobody knows how long a quiet host stands still
  */
-export function measureStillness(
+export function* measureStillness(
   schema: MetricSchema,
   columns: readonly Float64Array[],
   scales: Float64Array,
   metrics: Float64Array,
   days: number,
-): Stillness {
+): Stepwise<Stillness> {
   const constants = new Float64Array(schema.length).fill(Number.NaN);
   const tolerances = new Float64Array(schema.length);
   const longestRuns = new Uint32Array(schema.length);
-  columns.forEach((column, metric) => {
+  for (const [metric, column] of columns.entries()) {
     let low = Number.POSITIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
     let run = 0;
     let longest = 0;
     let last = Number.NaN;
-    for (const x of column) {
+    for (let t = 0; t < column.length; t++) {
+      if (t % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield;
+      const x = column[t] as number;
       if (Number.isNaN(x)) continue;
       if (x < low) low = x;
       if (x > high) high = x;
@@ -56,6 +59,7 @@ export function measureStillness(
     if (low === high) constants[metric] = low;
     // A metric that stood still for a tenth of its training time says nothing by standing still.
     else if (days >= 1 && longest * 10 < column.length) longestRuns[metric] = longest;
-  });
+    yield;
+  }
   return { constants, tolerances, longestRuns };
 }

@@ -1,4 +1,4 @@
-import type { Stepwise } from './features.ts';
+import { type Stepwise, VALUES_PER_STEP } from './features.ts';
 import { exp, quantileSorted, sortedFinite } from './math.ts';
 import type { MetricSchema } from './sample.ts';
 
@@ -65,7 +65,7 @@ export function* fitSurprise(
   const q = new Float64Array(columns.length * spans.length);
   for (let metric = 0; metric < columns.length; metric++) {
     for (let k = 0; k < spans.length; k++) {
-      const { jumps, rms } = measureJumps(
+      const { jumps, rms } = yield* measureJumps(
         columns[metric] as Float64Array,
         2 / ((spans[k] as number) + 1),
         breaks,
@@ -83,17 +83,18 @@ export function* fitSurprise(
 }
 
 /** Distances of each value from the mean of those before it; NaN where the value is missing. */
-function measureJumps(
+function* measureJumps(
   column: Float64Array,
   alpha: number,
   breaks: readonly number[],
-): { jumps: Float64Array; rms: number } {
+): Stepwise<{ jumps: Float64Array; rms: number }> {
   const jumps = new Float64Array(column.length).fill(Number.NaN);
   let mean = Number.NaN;
   let squares = 0;
   let count = 0;
   let next = 0;
   for (let t = 0; t < column.length; t++) {
+    if (t % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield;
     if (t === breaks[next]) {
       mean = Number.NaN;
       next++;
@@ -107,6 +108,7 @@ function measureJumps(
     count++;
     mean += alpha * (x - mean);
   }
+  yield;
   return { jumps, rms: count === 0 ? 0 : Math.sqrt(squares / count) };
 }
 

@@ -1,4 +1,10 @@
-import { type NotificationRule, positionsOver, type Threshold, thresholdForBudget } from './calibration.ts';
+import {
+  Falling,
+  type NotificationRule,
+  positionsOver,
+  type Threshold,
+  thresholdForBudget,
+} from './calibration.ts';
 import { type Detector, MetricForestsDetector } from './detector.ts';
 import { metricDistributions, quantiles } from './distributions.ts';
 import { modelDrift } from './drift/calibration.ts';
@@ -9,7 +15,7 @@ import {
   fitFeatures,
   forEachFeatureRow,
   metricScales,
-  ROWS_PER_STEP,
+  SCORED_ROWS_PER_STEP,
   type Stepwise,
 } from './features.ts';
 import { ForestRelative } from './forest-relative.ts';
@@ -93,12 +99,15 @@ export const TRAINING_DEFAULTS: TrainingOptions = {
 };
 
 /** Metrics seen in at least half of the rows: the others are left out of a model. */
-export function usableMetrics(columns: readonly Float64Array[]): number[] {
-  return columns.flatMap((column, i) => {
+export function* usableMetrics(columns: readonly Float64Array[]): Stepwise<number[]> {
+  const usable: number[] = [];
+  for (const [i, column] of columns.entries()) {
     let finite = 0;
     for (const x of column) if (Number.isFinite(x)) finite++;
-    return column.length > 0 && finite * 2 >= column.length ? [i] : [];
-  });
+    if (column.length > 0 && finite * 2 >= column.length) usable.push(i);
+    yield;
+  }
+  return usable;
 }
 
 /**
@@ -115,16 +124,15 @@ export function* trainModel(
 ): Stepwise<Model> {
   const rows = columns[0]?.length ?? 0;
   const days = (rows * provenance.intervalMs) / DAY_MS;
-  const scales = metricScales(schema, columns);
+  const scales = yield* metricScales(schema, columns);
   const random = new Random(provenance.seed);
   const fitted =
     options.detector === 'metric-forests'
       ? yield* fitForests(schema, columns, random, options)
       : yield* fitStandardForest(schema, columns, random, options);
   const surprise = yield* fitSurprise(schema, columns, scales, options.breaks);
-  const distributions = metricDistributions(schema, columns, scales);
-  const stillness = measureStillness(schema, columns, scales, distributions.metrics, days);
-  yield;
+  const distributions = yield* metricDistributions(schema, columns, scales);
+  const stillness = yield* measureStillness(schema, columns, scales, distributions.metrics, days);
 
   const detector = fitted.create();
   const ranges = new LevelRangeFit(schema.length, rows, provenance.intervalMs);
@@ -142,13 +150,15 @@ export function* trainModel(
     const to = options.hosts[i + 1]?.from ?? rows;
     hosts.push({ host, rows: to - from, thresholds: yield* calibrate(from, to) });
   }
+  const score = quantiles(sortedFinite(traces.scores));
+  yield;
   return {
     ...fitted.parts,
     schema,
     surprise,
     stillness,
     ranges: ranges.finish(),
-    reference: { ...distributions, score: quantiles(sortedFinite(traces.scores)) },
+    reference: { ...distributions, score },
     drift,
     budget: options.budget,
     contamination: options.contamination,
@@ -253,7 +263,7 @@ function* trace(
     traces.ratios[row] = relative.update(score);
     traces.surprises[row] = stream.update(sample);
     ranges.update(sample, row);
-    if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield;
+    if (row % SCORED_ROWS_PER_STEP === SCORED_ROWS_PER_STEP - 1) yield;
   }
   return traces;
 }
@@ -275,15 +285,17 @@ function* calibrateTriggers(
   const days = ((to - from) * intervalMs) / DAY_MS;
   const ratios = traces.ratios.subarray(from, to);
   const surprises = traces.surprises.subarray(from, to);
-  const forest = severityThresholds(budget, days, (perDay) =>
-    thresholdForBudget(ratios, days, perDay * (1 - surpriseShare), rule),
-  );
+  const byRatio = new Falling(ratios);
   yield;
+  const bySurprise = new Falling(surprises);
+  yield;
+  const forest = yield* severityThresholds(budget, days, (perDay) =>
+    thresholdForBudget(byRatio, days, perDay * (1 - surpriseShare), rule),
+  );
   // What both flag is paid for once: surprise gets all that the forest leaves of the budget.
-  const surprise = severityThresholds(budget, days, (perDay, severity) =>
-    thresholdForBudget(surprises, days, perDay, rule, positionsOver(ratios, forest[severity])),
+  const surprise = yield* severityThresholds(budget, days, (perDay, severity) =>
+    thresholdForBudget(bySurprise, days, perDay, rule, positionsOver(ratios, forest[severity])),
   );
-  yield;
   return { surprise, forest, score: NOT_USED };
 }
 
@@ -314,15 +326,18 @@ function* drawRows(
 /** "Once a week" can't be said after a quarter of an hour: a rarity needs history of this share of its period. */
 const EVIDENCE_SHARE = 1 / 28;
 
-function severityThresholds(
+function* severityThresholds(
   budget: Budget,
   days: number,
-  threshold: (perDay: number, severity: Severity) => Threshold,
-): SeverityThresholds {
-  const level = (perDay: number, severity: Severity, below: number): number =>
-    days * perDay < EVIDENCE_SHARE ? NEVER : Math.max(below, threshold(perDay, severity).value);
-  const info = threshold(budget.infoPerDay, 'info');
-  const warning = level(budget.warningPerDay, 'warning', info.value);
-  const critical = level(budget.criticalPerDay, 'critical', warning);
+  threshold: (perDay: number, severity: Severity) => Stepwise<Threshold>,
+): Stepwise<SeverityThresholds> {
+  function* level(perDay: number, severity: Severity, below: number): Stepwise<number> {
+    if (days * perDay < EVIDENCE_SHARE) return NEVER;
+    const { value } = yield* threshold(perDay, severity);
+    return Math.max(below, value);
+  }
+  const info = yield* threshold(budget.infoPerDay, 'info');
+  const warning = yield* level(budget.warningPerDay, 'warning', info.value);
+  const critical = yield* level(budget.criticalPerDay, 'critical', warning);
   return { info: info.value, warning, critical, provisional: info.provisional };
 }

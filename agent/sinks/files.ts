@@ -32,6 +32,20 @@ export function checkFiles(sink: SinkConfig): void {
   }
 }
 
+export const hasFiles = (sink: SinkConfig): boolean => FILE_SETTINGS.some((key) => sink[key] !== undefined);
+
+/**
+ * Changes when one of its files is replaced or written to: inode, size and time of each. A file that is gone has none.
+ */
+export function filesMark(sink: SinkConfig): string {
+  return FILE_SETTINGS.map((key) => {
+    const setting = sink[key];
+    const path = setting === undefined ? undefined : pathOf(setting);
+    const about = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+    return about === undefined ? '-' : `${about.ino}:${about.size}:${about.mtimeMs}`;
+  }).join();
+}
+
 function contentFault(key: (typeof FILE_SETTINGS)[number], text: string): string | undefined {
   if (text.trim() === '') return 'is empty';
   if (key === 'caFile' || key === 'certFile') {
@@ -115,7 +129,7 @@ export function readFileSetting(owner: string, key: string, setting: string): Bu
       `${owner}: ${key} ${setting}: no credentials here; the unit needs LoadCredential=${credential}:FILE`,
     );
   }
-  const path = credential === undefined ? setting : credentialFile(directory as string, credential);
+  const path = pathOf(setting) as string;
   try {
     const about = statSync(path);
     if (!about.isFile()) throw Object.assign(new Error(), { code: 'it is no file' });
@@ -126,6 +140,14 @@ export function readFileSetting(owner: string, key: string, setting: string): Bu
     const { code } = error as NodeJS.ErrnoException;
     throw new SinkConfigurationError(`${owner}: ${key} ${path} can't be read (${code})`);
   }
+}
+
+/** undefined for a credential where there are none. */
+function pathOf(setting: string): string | undefined {
+  const [, credential] = CREDENTIAL.exec(setting) ?? [];
+  if (credential === undefined) return setting;
+  const directory = process.env['CREDENTIALS_DIRECTORY'];
+  return directory === undefined ? undefined : credentialFile(directory, credential);
 }
 
 function credentialFile(directory: string, name: string): string {

@@ -61,6 +61,14 @@ export class MemoryStore implements Store {
     }
   }
 
+  *samplesBackwards(): Generator<SampleRow> {
+    for (let at = this.#samples.length - 1; at >= 0; ) {
+      const row = this.#samples[at]!;
+      yield { ...row, values: row.values.slice() };
+      at = this.#indexOf(row.timeMs) - 1;
+    }
+  }
+
   sampleCount(): number {
     return this.#samples.length;
   }
@@ -153,6 +161,12 @@ export class MemoryStore implements Store {
     if (idOrPrefix === '') return null;
     const found = [...this.#incidents.values()].filter((row) => row.id.startsWith(idOrPrefix));
     return found.length === 1 ? found[0]! : null;
+  }
+
+  incidentDuring(fromMs: number, toMs: number): IncidentRow | null {
+    const stood = ({ openedAtMs, resolvedAtMs }: IncidentRow): boolean =>
+      openedAtMs <= toMs && (resolvedAtMs ?? Number.POSITIVE_INFINITY) >= fromMs;
+    return this.incidents(Number.POSITIVE_INFINITY).find(stood) ?? null;
   }
 
   events(afterN: number, limit: number, epoch = this.epoch): StoredEvent[] {

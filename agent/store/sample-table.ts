@@ -12,6 +12,7 @@ export class SampleTable {
   readonly #exists: Statement<[number]>;
   readonly #insert: Statement<[number, number | null, number, Buffer]>;
   readonly #page: Statement<[number, number, number], Columns>;
+  readonly #pageBefore: Statement<[number, number], Columns>;
   readonly #newest: Statement<[number], Columns>;
   readonly #flag: Statement<[number, number, number, number]>;
   readonly #count: Statement<[], number>;
@@ -30,6 +31,9 @@ export class SampleTable {
       .prepare<[number, number, number], Columns>(
         `${columns} WHERE time_ms >= ? AND time_ms < ? ORDER BY time_ms LIMIT ?`,
       )
+      .raw();
+    this.#pageBefore = db
+      .prepare<[number, number], Columns>(`${columns} WHERE time_ms < ? ORDER BY time_ms DESC LIMIT ?`)
       .raw();
     this.#newest = db.prepare<[number], Columns>(`${columns} ORDER BY time_ms DESC LIMIT ?`).raw();
     this.#flag = db.prepare<[number, number, number, number]>(
@@ -60,6 +64,15 @@ export class SampleTable {
       for (const columns of page) yield toRow(columns);
       if (page.length < PAGE_ROWS) return;
       nextMs = page.at(-1)![0] + 1;
+    }
+  }
+
+  *backwards(): Generator<SampleRow> {
+    for (let beforeMs = Number.MAX_SAFE_INTEGER; ; ) {
+      const page = this.#pageBefore.all(beforeMs, PAGE_ROWS);
+      for (const columns of page) yield toRow(columns);
+      if (page.length < PAGE_ROWS) return;
+      beforeMs = page.at(-1)![0];
     }
   }
 

@@ -149,8 +149,15 @@ export class SqliteStore implements Store {
     this.#guard(() => this.#samples.append(row));
   }
 
-  *samples(fromMs: number, toMs: number): Iterable<SampleRow> {
-    const rows = this.#samples.between(fromMs, toMs)[Symbol.iterator]();
+  samples(fromMs: number, toMs: number): Iterable<SampleRow> {
+    return this.#guarded(this.#samples.between(fromMs, toMs));
+  }
+
+  samplesBackwards(): Iterable<SampleRow> {
+    return this.#guarded(this.#samples.backwards());
+  }
+
+  *#guarded(rows: Generator<SampleRow>): Iterable<SampleRow> {
     for (;;) {
       // A page may be found to be damaged at any row.
       const next = this.#guard(() => rows.next());
@@ -251,6 +258,10 @@ export class SqliteStore implements Store {
 
   incident(idOrPrefix: string): IncidentRow | null {
     return this.#guard(() => this.#incidents.find(idOrPrefix));
+  }
+
+  incidentDuring(fromMs: number, toMs: number): IncidentRow | null {
+    return this.#guard(() => this.#incidents.during(fromMs, toMs));
   }
 
   events(afterN: number, limit: number, epoch = this.epoch): StoredEvent[] {

@@ -96,6 +96,8 @@ export interface Store {
   appendSample(row: SampleRow): void;
   /** Oldest first; from `fromMs` up to, not including, `toMs`. Streams; writing meanwhile is allowed. */
   samples(fromMs: number, toMs: number): Iterable<SampleRow>;
+  /** Newest first, from the newest at the first reading on. Streams; writing meanwhile is allowed. */
+  samplesBackwards(): Iterable<SampleRow>;
   sampleCount(): number;
   /** The newest `count` rows, oldest first. */
   lastSamples(count: number): SampleRow[];
@@ -127,6 +129,8 @@ export interface Store {
   incidents(limit: number): IncidentRow[];
   /** null where nothing, or more than one, begins so. */
   incident(idOrPrefix: string): IncidentRow | null;
+  /** The newest that stood at some moment of that time, both ends included. */
+  incidentDuring(fromMs: number, toMs: number): IncidentRow | null;
   /** Of this epoch unless another is named; by n. */
   events(afterN: number, limit: number, epoch?: string): StoredEvent[];
   /** Retention by age and bytes; call now and then (each run bounded). Returns rows removed. */

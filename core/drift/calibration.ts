@@ -1,5 +1,5 @@
-import type { Stepwise } from '../features.ts';
-import { quantileSorted, sortedFinite } from '../math.ts';
+import { type Stepwise, VALUES_PER_STEP } from '../features.ts';
+import { medianDeviation, sortedFinite } from '../math.ts';
 import type { Provenance } from '../model.ts';
 import { Random } from '../random.ts';
 import type { MetricSchema } from '../sample.ts';
@@ -9,6 +9,7 @@ import {
   CELLS,
   chooseKnots,
   countCells,
+  countSorted,
   DAY_MS,
   type DriftReference,
   KNOTS,
@@ -17,9 +18,8 @@ import {
   SETTLED_SPAN_MS,
   STATISTIC,
   STATISTICS,
-  WEEK_MS,
-  WEEKEND_MS,
 } from './reference.ts';
+import { findWeekend } from './weekend.ts';
 
 /**
  * Fits the reference of drift: knots, counts, and how far reference windows lie from the rest of the reference. That
@@ -51,8 +51,6 @@ export const LEAST_SPAN_MS = LEAST_WINDOWS * HOUR_MS;
 const LEAST_FILLED = 0.5;
 /** How much closer reference windows must lie to their own kind of day for the weekend to be told apart. */
 const WEEKLY_GAIN = 0.75;
-/** Share of the windows that must remain comparable when the weekend is told apart. */
-const LEAST_KEPT = 0.9;
 /** A value with this share of the reference is where the metric rests: standing there says nothing of its sensor. */
 export const REST_SHARE = 0.01;
 
@@ -64,10 +62,9 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
   const windowMs = windowLength(training, spanMs);
   if (windowMs === null) return null;
   const every = slotSamples(windowMs, intervalMs);
-  const chosen = chooseRows(rows, every);
+  const chosen = yield* chooseRows(rows, every);
   const blockMs = windowMs / BLOCKS_PER_WINDOW;
-  const cuts = cutBlocks(chosen, timeOf, blockMs, (LEAST_FILLED * blockMs) / (every * intervalMs));
-  yield;
+  const cuts = yield* cutBlocks(chosen, timeOf, blockMs, (LEAST_FILLED * blockMs) / (every * intervalMs));
 
   const reference = {
     windowMs,
@@ -81,36 +78,45 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
   };
   const blocks: Block[][] = [];
   for (const [stream, column] of columns.entries()) {
-    const values = Float64Array.from(chosen, (row) => column[row] as number);
+    const values = new Float64Array(chosen.length);
+    for (let i = 0; i < chosen.length; i++) {
+      values[i] = column[chosen[i] as number] as number;
+      if (i % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield;
+    }
+    yield;
     const sorted = sortedFinite(values);
+    yield;
     const knots = chooseKnots(sorted);
     reference.knots.set(knots, stream * KNOTS);
-    blocks.push(
-      cuts.map(({ index, from, to }) => ({ index, counts: countCells(values.subarray(from, to), knots) })),
-    );
-    yield;
-    const total = countCells(values, knots);
-    yield;
+    const own: Block[] = [];
+    for (const { index, from, to } of cuts) {
+      own.push({ index, counts: countCells(values.subarray(from, to), knots) });
+      yield;
+    }
+    blocks.push(own);
+    const total = countSorted(sorted, knots);
     reference.weights.set(total, stream * PARTS * CELLS);
     const at = stream * STATISTICS;
     reference.statistics[at + STATISTIC.missing] = 1 - sorted.length / Math.max(1, values.length);
     reference.statistics[at + STATISTIC.spread] = robustSpread(sorted);
     reference.statistics[at + STATISTIC.leastEffect] = training.leastEffects[stream] as number;
-    reference.statistics[at + STATISTIC.longestRunMs] = longestRun(column, knots, total) * intervalMs;
     yield;
+    const longest = yield* longestRun(column, knots, total);
+    reference.statistics[at + STATISTIC.longestRunMs] = longest * intervalMs;
   }
 
-  const plain = blocks.map((own) => leaveOneOut(own, () => 0));
-  yield;
   const weekend =
-    windowMs === DAY_MS && spanMs >= SETTLED_SPAN_MS ? yield* findWeekend(blocks, plain, blockMs) : null;
-  for (const [stream, ordinary] of plain.entries()) {
-    let distances = ordinary;
-    if (weekend !== null && mean(weekend.distances[stream] as number[]) < WEEKLY_GAIN * mean(ordinary)) {
-      distances = weekend.distances[stream] as number[];
-      splitWeights(reference.weights, stream, blocks[stream] as Block[], weekend.partOf);
-      reference.statistics[stream * STATISTICS + STATISTIC.weekly] = 1;
-      reference.weekendMs = weekend.startMs;
+    windowMs === DAY_MS && spanMs >= SETTLED_SPAN_MS ? yield* findWeekend(blocks, blockMs) : null;
+  for (const [stream, own] of blocks.entries()) {
+    let distances = yield* leaveOneOut(own, () => 0);
+    if (weekend !== null) {
+      const apart = yield* leaveOneOut(own, weekend.partOf);
+      if (mean(apart) < WEEKLY_GAIN * mean(distances)) {
+        distances = apart;
+        splitWeights(reference.weights, stream, own, weekend.partOf);
+        reference.statistics[stream * STATISTICS + STATISTIC.weekly] = 1;
+        reference.weekendMs = weekend.startMs;
+      }
     }
     const at = stream * STATISTICS;
     reference.statistics[at + STATISTIC.meanD] = distances.length === 0 ? 0 : mean(distances);
@@ -151,9 +157,14 @@ export function slotSamples(windowMs: number, intervalMs: number): number {
 }
 
 /** One row in every `every`, at random within them: at equal distances, a job each minute could always be missed. */
-function chooseRows(rows: number, every: number): Uint32Array {
+function* chooseRows(rows: number, every: number): Stepwise<Uint32Array> {
   const random = new Random(1);
-  return Uint32Array.from({ length: Math.floor(rows / every) }, (_, i) => i * every + random.below(every));
+  const chosen = new Uint32Array(Math.floor(rows / every));
+  for (let i = 0; i < chosen.length; i++) {
+    chosen[i] = i * every + random.below(every);
+    if (i % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield;
+  }
+  return chosen;
 }
 
 interface Cut {
@@ -163,56 +174,25 @@ interface Cut {
 }
 
 /** Where the chosen rows change from one block of time to another; blocks with too few rows are left out. */
-function cutBlocks(
+function* cutBlocks(
   chosen: Uint32Array,
   timeOf: (row: number) => number,
   blockMs: number,
   least: number,
-): Cut[] {
+): Stepwise<Cut[]> {
   const cuts: Cut[] = [];
   let from = 0;
-  for (let i = 1; i <= chosen.length; i++) {
-    const index = Math.floor(timeOf(chosen[from] as number) / blockMs);
-    if (i < chosen.length && Math.floor(timeOf(chosen[i] as number) / blockMs) === index) continue;
-    if (i - from >= least) cuts.push({ index, from, to: i });
+  let index = Number.NaN;
+  for (let i = 0; i <= chosen.length; i++) {
+    if (i % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield;
+    const own = i < chosen.length ? Math.floor(timeOf(chosen[i] as number) / blockMs) : Number.NaN;
+    if (own === index) continue;
+    if (i > 0 && i - from >= least) cuts.push({ index, from, to: i });
     from = i;
+    index = own;
   }
+  yield;
   return cuts;
-}
-
-/**
- * The 48 hours a week that are the least like the others, whatever the time zone and the country: the start, in whole
- * blocks, for which reference windows lie closest to their own kind of day.
- */
-function* findWeekend(
-  blocks: readonly Block[][],
-  plain: readonly (readonly number[])[],
-  blockMs: number,
-): Stepwise<{ startMs: number; distances: number[][]; partOf: (index: number) => number } | null> {
-  let best: { startMs: number; distances: number[][]; partOf: (index: number) => number } | null = null;
-  let least = plain.reduce((sum, distances) => sum + mean(distances), 0);
-  for (let startMs = 0; startMs < WEEK_MS; startMs += blockMs) {
-    const partOf = (index: number): number => {
-      const since = index * blockMs - startMs;
-      return since - Math.floor(since / WEEK_MS) * WEEK_MS < WEEKEND_MS ? 1 : 0;
-    };
-    const distances: number[][] = [];
-    for (const own of blocks) {
-      distances.push(leaveOneOut(own, partOf));
-      yield;
-    }
-    // A kind of day that came once has no other to be compared with: its windows may not just drop out.
-    const sum = distances.reduce(
-      (total, own, stream) =>
-        total + (own.length < LEAST_KEPT * (plain[stream] as readonly number[]).length ? 1 : mean(own)),
-      0,
-    );
-    if (sum < least) {
-      least = sum;
-      best = { startMs, distances, partOf };
-    }
-  }
-  return best;
 }
 
 function splitWeights(
@@ -232,15 +212,10 @@ function splitWeights(
 }
 
 /** Median absolute deviation times 1.4826. */
-export function robustSpread(sorted: Float64Array): number {
-  if (sorted.length === 0) return 0;
-  const median = quantileSorted(sorted, 0.5);
-  const deviations = sorted.map((x) => Math.abs(x - median)).sort();
-  return 1.4826 * quantileSorted(deviations, 0.5);
-}
+export const robustSpread = (sorted: Float64Array): number => 1.4826 * medianDeviation(sorted);
 
 /** Longest run of one value, in rows, values at which the metric rests left out. */
-function longestRun(column: ArrayLike<number>, knots: Float64Array, total: Uint32Array): number {
+function* longestRun(column: ArrayLike<number>, knots: Float64Array, total: Uint32Array): Stepwise<number> {
   const all = total.reduce((sum, count) => sum + count, 0);
   const resting = new Set<number>();
   knots.forEach((x, i) => {
@@ -250,12 +225,14 @@ function longestRun(column: ArrayLike<number>, knots: Float64Array, total: Uint3
   let run = 0;
   let last = Number.NaN;
   for (let row = 0; row < column.length; row++) {
+    if (row % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield;
     const x = column[row] as number;
     if (Number.isNaN(x)) continue;
     run = x === last ? run + 1 : 1;
     last = x;
     if (run > longest && !resting.has(x)) longest = run;
   }
+  yield;
   return longest;
 }
 

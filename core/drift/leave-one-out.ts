@@ -1,3 +1,4 @@
+import type { Stepwise } from '../features.ts';
 import { cellDistance } from './distance.ts';
 import { BLOCKS_PER_WINDOW } from './reference.ts';
 
@@ -13,10 +14,14 @@ export interface Block {
  * held against its own kinds of time in proportion, as live ones are.
  * @param partOf which kind of time a block is: 0 or 1
  */
-export function leaveOneOut(blocks: readonly Block[], partOf: (index: number) => number): number[] {
+export function* leaveOneOut(
+  blocks: readonly Block[],
+  partOf: (index: number) => number,
+): Stepwise<number[]> {
   const cells = blocks[0]?.counts.length ?? 0;
   const totals = [new Float64Array(cells), new Float64Array(cells)] as const;
   for (const { index, counts } of blocks) add(totals[partOf(index) as 0 | 1], counts);
+  yield;
   const sizes = totals.map(sum);
   const distances: number[] = [];
   const inside = new Float64Array(cells);
@@ -50,6 +55,7 @@ export function leaveOneOut(blocks: readonly Block[], partOf: (index: number) =>
     }
     const d = known ? cellDistance(window, expected) : Number.NaN;
     if (Number.isFinite(d)) distances.push(d);
+    yield;
   }
   return distances;
 }

@@ -133,10 +133,10 @@ export function weekendShare(weekendMs: number, fromMs: number, toMs: number): n
 /** Up to KNOTS values of a sorted sample that cut it into equal shares; all distinct ones where they are few. */
 export function chooseKnots(sorted: Float64Array): Float64Array {
   const distinct: number[] = [];
-  for (const x of sorted) {
-    if (x === distinct.at(-1)) continue;
+  for (let at = 0; at < sorted.length && distinct.length <= KNOTS; ) {
+    const x = sorted[at] as number;
     distinct.push(x);
-    if (distinct.length > KNOTS) break;
+    at = firstOver(sorted, x, at);
   }
   if (distinct.length <= KNOTS) return Float64Array.from(distinct);
   const knots: number[] = [];
@@ -157,6 +157,37 @@ export function countCells(values: ArrayLike<number>, knots: Float64Array): Uint
     counts[cell] = (counts[cell] as number) + 1;
   }
   return counts;
+}
+
+/** The same of a sorted sample, in O(knots log values). */
+export function countSorted(sorted: Float64Array, knots: Float64Array): Uint32Array {
+  const counts = new Uint32Array(2 * knots.length + 1);
+  let before = 0;
+  for (const [i, knot] of knots.entries()) {
+    let at = before;
+    for (let end = sorted.length; at < end; ) {
+      const middle = (at + end) >> 1;
+      if ((sorted[middle] as number) < knot) at = middle + 1;
+      else end = middle;
+    }
+    counts[2 * i] = at - before;
+    before = firstOver(sorted, knot, at);
+    counts[2 * i + 1] = before - at;
+  }
+  counts[2 * knots.length] = sorted.length - before;
+  return counts;
+}
+
+/** Place of the first value above x, at `from` or later. */
+function firstOver(sorted: Float64Array, x: number, from: number): number {
+  let low = from;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as number) <= x) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**

@@ -52,21 +52,45 @@ export function cellsOfSample(sorted: ArrayLike<number>): CellWeights {
   return { values: Float64Array.from(values), weights };
 }
 
+/** Beyond this distance of the window's count from the tree's, the tree is built anew; */
+const MOST_OFF = 32;
+/** also when the count has stood elsewhere for so many readings: a search at each would cost more. */
+const MOST_SEARCHES = 64;
+/** In place of weights that are no counts: 2^36, of which their prefix sums are whole numbers. With 2^16 slots exact in a double. */
+const FINE = 68_719_476_736;
+
+const MOST_SMALL = 0x7fff_ffff;
+
+type Whole = Int32Array | Float64Array;
+
 export class SlidingKs {
   readonly values: Float64Array;
   readonly capacity: number;
   readonly #ring: Uint16Array;
   readonly #counts: Uint32Array;
   readonly #leaves: number;
-  /** Sum, largest and smallest prefix of each node, side by side. Node i has the children 2 i and 2 i + 1; 1 is the root. */
-  readonly #tree: Float64Array;
-  /** Cells whose count differs from what the tree holds. */
-  readonly #changed: Uint16Array;
+  /** At each node, by how much the right half's largest difference exceeds the left half's. Root 1, children 2 i, 2 i + 1. */
+  #above: Whole = new Int32Array(0);
+  /** The same of the differences with their signs changed. */
+  #below: Whole = new Int32Array(0);
+  /** Largest difference of all, and with signs changed, for the tree's count. */
+  #treeHigh = 0;
+  #treeLow = 0;
+  /** The same for the window's count. */
+  #high = 0;
+  #low = 0;
+  /** Reference weight up to the end of each cell, and the total behind the last. */
+  #prefix: Whole = new Int32Array(0);
+  /** Cells that a value entered (2 c + 1) or left (2 c) since the tree was brought up to date. */
+  readonly #changed: Int32Array;
   #changes = 0;
-  #weights: Float64Array;
   #total = 0;
-  /** Slots in the tree's sums: they hold total x live count - slots x reference weight. */
-  #treeCount = -1;
+  /** Count of the window that the tree's differences are for; NaN: to be built anew. */
+  #treeCount = Number.NaN;
+  /** Count of the window that #high and #low are for. */
+  #readCount = Number.NaN;
+  /** Readings since then for which the tree had to be searched. */
+  #searches = 0;
   #position = 0;
   #length = 0;
   #count = 0;
@@ -89,10 +113,8 @@ export class SlidingKs {
       depth++;
     }
     this.#leaves = leaves;
-    this.#tree = new Float64Array(6 * leaves);
     // Beyond this many changes it is cheaper to build the tree anew.
-    this.#changed = new Uint16Array(Math.max(2, Math.floor(leaves / (depth + 1))));
-    this.#weights = reference.weights;
+    this.#changed = new Int32Array(Math.max(2, Math.floor(leaves / (depth + 1))));
     this.setWeights(reference.weights);
   }
 
@@ -121,11 +143,28 @@ export class SlidingKs {
 
   /** Another reference over the same values: O(cells) at the next reading. */
   setWeights(weights: Float64Array): void {
-    let total = 0;
-    for (const weight of weights) total += weight;
-    this.#weights = weights;
-    this.#total = total;
-    this.#treeCount = -1;
+    let sum = 0;
+    let counted = true;
+    for (const weight of weights) {
+      sum += weight;
+      counted &&= Number.isInteger(weight);
+    }
+    const exact = counted && sum * this.capacity <= Number.MAX_SAFE_INTEGER;
+    this.#total = exact ? sum : FINE;
+    // Whole numbers of 32 bits are several times cheaper where no compiler optimises: doubles are boxed.
+    const Kind = this.#total * this.capacity <= MOST_SMALL ? Int32Array : Float64Array;
+    if (!(this.#prefix instanceof Kind) || this.#prefix.length !== this.#leaves) {
+      this.#prefix = new Kind(this.#leaves);
+      this.#above = new Kind(this.#leaves);
+      this.#below = new Kind(this.#leaves);
+    }
+    this.#prefix.fill(this.#total);
+    let upTo = 0;
+    for (let cell = 0; cell < weights.length - 1; cell++) {
+      upTo += weights[cell] as number;
+      this.#prefix[cell] = exact ? upTo : Math.round((upTo / sum) * FINE);
+    }
+    this.#treeCount = this.#readCount = Number.NaN;
   }
 
   /** Takes in a value (NaN: missing) in place of the oldest. */
@@ -145,14 +184,14 @@ export class SlidingKs {
   clear(): void {
     this.#counts.fill(0);
     this.#position = this.#length = this.#count = this.#missing = this.#leftOut = 0;
-    this.#treeCount = -1;
+    this.#treeCount = this.#readCount = Number.NaN;
   }
 
   #tally(slot: number, by: number): void {
     if (slot < ABSENT) {
       this.#counts[slot] = (this.#counts[slot] as number) + by;
       this.#count += by;
-      if (this.#changes < this.#changed.length) this.#changed[this.#changes] = slot;
+      if (this.#changes < this.#changed.length) this.#changed[this.#changes] = 2 * slot + (by > 0 ? 1 : 0);
       this.#changes++;
     } else if (slot === MISSING) this.#missing += by;
     else if (slot === LEFT_OUT) this.#leftOut += by;
@@ -161,69 +200,150 @@ export class SlidingKs {
   /** Largest difference of the two distribution functions, 0 to 1; NaN where there is nothing to compare. */
   get d(): number {
     this.#settle();
-    const high = this.#tree[4] as number;
-    const low = -(this.#tree[5] as number);
-    const most = high > low ? high : low;
-    return (most > 0 ? most : 0) / (this.#count * this.#total);
+    return (this.#high > this.#low ? this.#high : this.#low) / (this.#count * this.#total);
   }
 
   /** By how much the window's distribution function exceeds the reference's at most (its values are smaller). */
   get dGreater(): number {
     this.#settle();
-    return Math.max(0, this.#tree[4] as number) / (this.#count * this.#total);
+    return this.#high / (this.#count * this.#total);
   }
 
   /** By how much the reference's distribution function exceeds the window's at most (its values are larger). */
   get dLess(): number {
     this.#settle();
-    return Math.max(0, -(this.#tree[5] as number)) / (this.#count * this.#total);
+    return this.#low / (this.#count * this.#total);
   }
 
-  /** Brings the tree up to date: O(log cells) a change while the number of values stands, else O(cells). */
+  /** O(log cells) a change, and O(cells) after MOST_OFF more or fewer values. No Math.max: the agent runs unoptimised. */
   #settle(): void {
-    const changes = this.#changes;
     const count = this.#count;
-    if (changes === 0 && this.#treeCount === count) return;
-    const tree = this.#tree;
-    const leaves = this.#leaves;
-    const anew = this.#treeCount !== count || changes > this.#changed.length;
-    const touched = anew ? this.#counts.length : changes;
-    for (let i = 0; i < touched; i++) {
-      const cell = anew ? i : (this.#changed[i] as number);
-      const at = 3 * (leaves + cell);
-      const x = this.#total * (this.#counts[cell] as number) - count * (this.#weights[cell] as number);
-      tree[at] = tree[at + 1] = tree[at + 2] = x;
+    if (this.#changes === 0 && this.#readCount === count) return;
+    let off = count - this.#treeCount;
+    this.#searches = this.#readCount === count && off !== 0 ? this.#searches + 1 : 0;
+    const near = off <= MOST_OFF && off >= -MOST_OFF && this.#searches <= MOST_SEARCHES;
+    if (near && this.#changes <= this.#changed.length) this.#follow();
+    else {
+      this.#build();
+      off = 0;
     }
-    if (anew) for (let node = leaves - 1; node >= 1; node--) join(tree, node, node);
-    else if (changes === 2) {
-      // What entered and what left: their ways meet somewhere.
-      let a = (leaves + (this.#changed[0] as number)) >> 1;
-      let b = (leaves + (this.#changed[1] as number)) >> 1;
-      for (; a !== b; a >>= 1, b >>= 1) {
-        join(tree, a, a);
-        join(tree, b, b);
-      }
-      join(tree, a, 1);
-    } else {
-      for (let i = 0; i < changes; i++) join(tree, (leaves + (this.#changed[i] as number)) >> 1, 1);
-    }
-    this.#treeCount = count;
     this.#changes = 0;
+    this.#readCount = count;
+    // Behind the last cell both functions are 1: neither extreme is below 0.
+    this.#high = off === 0 ? this.#treeHigh : largest(this.#above, this.#prefix, this.#treeHigh, off);
+    this.#low = off === 0 ? this.#treeLow : largest(this.#below, this.#prefix, this.#treeLow, -off);
+  }
+
+  /** Takes each change from its cell to the root. */
+  #follow(): void {
+    const above = this.#above;
+    const below = this.#below;
+    for (let i = 0; i < this.#changes; i++) {
+      const change = this.#changed[i] as number;
+      const by = (change & 1) === 1 ? this.#total : -this.#total;
+      const down = -by;
+      // How much the node's largest difference rose, and the one with its sign changed: all of `by`, or a part, or 0.
+      let high = by;
+      let low = down;
+      for (let node = this.#leaves + (change >> 1); node > 1; ) {
+        const left = (node & 1) === 0;
+        node >>= 1;
+        // Out of the left half all of the right one rose; what both rose by changes nothing here.
+        const highMove = left ? by - high : high;
+        if (highMove !== 0) {
+          const before = above[node] as number;
+          const now = before + highMove;
+          above[node] = now;
+          const rise = (now > 0 ? now : 0) - (before > 0 ? before : 0);
+          high = left ? high + rise : rise;
+        }
+        const lowMove = left ? down - low : low;
+        if (lowMove !== 0) {
+          const before = below[node] as number;
+          const now = before + lowMove;
+          below[node] = now;
+          const rise = (now > 0 ? now : 0) - (before > 0 ? before : 0);
+          low = left ? low + rise : rise;
+        }
+      }
+      this.#treeHigh += high;
+      this.#treeLow += low;
+    }
+  }
+
+  #build(): void {
+    const count = this.#count;
+    // Largest differences of left halves, by level, until their right ones are known.
+    const highs: number[] = [];
+    const lows: number[] = [];
+    let upTo = 0;
+    let high = 0;
+    let low = 0;
+    for (let cell = 0; cell < this.#leaves; cell++) {
+      if (cell < this.#counts.length) upTo += this.#counts[cell] as number;
+      high = this.#total * upTo - count * (this.#prefix[cell] as number);
+      low = 0 - high;
+      let node = this.#leaves + cell;
+      let level = 0;
+      for (; node > 1 && (node & 1) === 1; level++) {
+        node >>= 1;
+        const leftHigh = highs[level] as number;
+        const leftLow = lows[level] as number;
+        this.#above[node] = high - leftHigh;
+        this.#below[node] = low - leftLow;
+        if (leftHigh > high) high = leftHigh;
+        if (leftLow > low) low = leftLow;
+      }
+      highs[level] = high;
+      lows[level] = low;
+    }
+    this.#treeHigh = high;
+    this.#treeLow = low;
+    this.#treeCount = count;
   }
 }
 
-/** Computes a node, and those above it up to `last`, from their children. No Math.max: the agent runs unoptimised. */
-function join(tree: Float64Array, first: number, last: number): void {
-  for (let node = first; node >= last; node >>= 1) {
-    const at = 3 * node;
-    const left = 2 * at;
-    const sum = tree[left] as number;
-    const high = tree[left + 1] as number;
-    const low = tree[left + 2] as number;
-    const rightHigh = sum + (tree[left + 4] as number);
-    const rightLow = sum + (tree[left + 5] as number);
-    tree[at] = sum + (tree[left + 3] as number);
-    tree[at + 1] = rightHigh > high ? rightHigh : high;
-    tree[at + 2] = rightLow < low ? rightLow : low;
+/**
+ * Largest difference over all cells, each less `off` times the reference's prefix sum there. What a part of the tree
+ * holds is at most its own largest less the smallest that is taken off in it: most parts need not be looked into.
+ * @param top largest of all with nothing taken off
+ */
+function largest(tree: Whole, prefix: Whole, top: number, off: number): number {
+  let best = 0;
+  const waiting: number[] = [];
+  let node = 1;
+  let first = 0;
+  let span = prefix.length;
+  let most = top;
+  for (;;) {
+    while (span > 1) {
+      span >>= 1;
+      const middle = first + span;
+      const more = tree[node] as number;
+      const left = more > 0 ? most - more : most;
+      const right = left + more;
+      // The prefix sums ascend: the least is taken off at one end.
+      const leftBound = left - off * (prefix[off > 0 ? first : middle - 1] as number);
+      const rightBound = right - off * (prefix[off > 0 ? middle : middle + span - 1] as number);
+      node <<= 1;
+      if (leftBound > rightBound) {
+        if (rightBound > best) waiting.push(rightBound, right, span, middle, node + 1);
+        most = left;
+      } else {
+        if (leftBound > best) waiting.push(leftBound, left, span, first, node);
+        most = right;
+        first = middle;
+        node++;
+      }
+    }
+    const found = most - off * (prefix[first] as number);
+    if (found > best) best = found;
+    do {
+      if (waiting.length === 0) return best;
+      node = waiting.pop() as number;
+      first = waiting.pop() as number;
+      span = waiting.pop() as number;
+      most = waiting.pop() as number;
+    } while ((waiting.pop() as number) <= best);
   }
 }

@@ -231,8 +231,8 @@ export function windowBytes(reference: DriftReference, intervalMs: number): numb
   for (let stream = 0; stream < reference.streams; stream++) {
     let leaves = 1;
     while (leaves < 2 * knotsOf(reference, stream).length + 1) leaves *= 2;
-    // Ring, tree, counts, weights and knots.
-    bytes += 2 * slots + 6 * leaves * 8 + leaves * (4 + 8) + leaves * 4;
+    // Ring; twice the tree, and prefix sums, at the most in doubles; counts, weights and knots.
+    bytes += 2 * slots + 3 * leaves * 8 + leaves * (4 + 8) + leaves * 4;
   }
   return bytes;
 }

@@ -2,36 +2,25 @@ import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
 import { HUB_SCHEMAS } from './hub-schemas.ts';
 import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
-import { VERDICTS } from './verdict.ts';
+import {
+  choice,
+  count,
+  flag,
+  id,
+  type JsonSchema,
+  list,
+  number,
+  orNull,
+  record,
+  sha256,
+  text,
+  time,
+} from './schema-builders.ts';
+import { TRUST_SCHEMAS } from './trust-schemas.ts';
+import { OPERATOR_WORDS, VERDICTS } from './verdict.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
 export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
-
-export type JsonSchema = { readonly [key: string]: unknown };
-
-const text: JsonSchema = { type: 'string' };
-const id: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
-const sha256: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
-const number: JsonSchema = { type: 'number' };
-const flag: JsonSchema = { type: 'boolean' };
-const count: JsonSchema = { type: 'integer', minimum: 0 };
-const time: JsonSchema = { type: 'string', format: 'date-time' };
-const orNull = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, { type: 'null' }] });
-const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items });
-const choice = (...values: readonly (string | number)[]): JsonSchema => ({ enum: values });
-
-/** An object with exactly these properties, all required but those named. */
-function record(
-  properties: Readonly<Record<string, JsonSchema>>,
-  optional: readonly string[] = [],
-): JsonSchema {
-  return {
-    type: 'object',
-    properties,
-    required: Object.keys(properties).filter((name) => !optional.includes(name)),
-    additionalProperties: false,
-  };
-}
 
 const sequence = record({ epoch: id, n: { type: 'integer', minimum: 1 } });
 const host = record({ id, name: text, labels: { type: 'object', additionalProperties: text } });
@@ -225,17 +214,21 @@ const retraining = record({
   sentence: text,
 });
 
-const verdict = record({
-  schemaVersion: choice(1),
-  sequence,
-  host,
-  incidentId: id,
-  verdict: choice(...VERDICTS),
-  before: orNull(choice(...VERDICTS)),
-  note: text,
-  openedAt: time,
-  modelSha256: sha256,
-});
+const verdict = record(
+  {
+    schemaVersion: choice(1),
+    sequence,
+    host,
+    incidentId: orNull(id),
+    verdict: choice(...OPERATOR_WORDS),
+    before: orNull(choice(...VERDICTS, 'missed')),
+    note: text,
+    openedAt: time,
+    until: time,
+    modelSha256: orNull(sha256),
+  },
+  ['until'],
+);
 
 const ack = record({
   schemaVersion: choice(1),
@@ -276,6 +269,19 @@ const status = record(
 
 const quantiles = record({ p50: orNull(number), p95: orNull(number), p99: orNull(number) });
 
+const share: JsonSchema = { type: 'number', minimum: 0, maximum: 1 };
+const weekOfVerdicts = record({
+  fromMs: { type: 'integer' },
+  judged: count,
+  trueAlerts: count,
+  falseAlerts: count,
+  benignAlerts: count,
+  missed: count,
+  precision: orNull(share),
+  recall: orNull(share),
+  f1: orNull(share),
+});
+
 const telemetry = record(
   {
     schemaVersion: choice(1),
@@ -306,12 +312,16 @@ const telemetry = record(
         loopLag: quantiles,
       }),
     }),
-    performance: record({
-      incidentsPerHour: number,
-      verdicts: count,
-      precision: orNull(number),
-      retrainings: count,
-    }),
+    performance: record(
+      {
+        incidentsPerHour: number,
+        verdicts: count,
+        precision: orNull(number),
+        retrainings: count,
+        weeks: list(weekOfVerdicts),
+      },
+      ['weeks'],
+    ),
     drift: record({
       phase: choice('steady', 'suspected', 'drifting'),
       severity: orNull(number),
@@ -333,6 +343,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
   [EVENT_TYPES.retraining]: 'retraining',
+  [EVENT_TYPES.release]: 'release-event',
   [EVENT_TYPES.verdict]: 'verdict',
 };
 
@@ -351,6 +362,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   ack,
   status,
   telemetry,
+  ...TRUST_SCHEMAS,
   ...HUB_SCHEMAS,
 };
 

@@ -1,7 +1,7 @@
 import { fitDriftReference, robustSpread } from '../../core/drift/calibration.ts';
 import {
   chooseKnots,
-  countCells,
+  countSorted,
   type DriftReference,
   knotsOf,
   partWeights,
@@ -91,7 +91,7 @@ export function sourceOfRecording(recording: Recording, liveMs: number): DriftSo
     return {
       name,
       unit,
-      cells: { values, weights: Float64Array.from(countCells(sorted, values)) },
+      cells: { values, weights: Float64Array.from(countSorted(sorted, values)) },
       sorted,
       values: sorted.length,
       spread: robustSpread(sorted),

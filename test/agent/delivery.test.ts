@@ -221,7 +221,7 @@ describe('learning', () => {
     runToEnd(
       fitFromStore({
         referenceFromMs: null,
-        store: { lastSamples: () => history, samples: () => [] } as unknown as Store,
+        store: { samplesBackwards: () => history.toReversed(), samples: () => [] } as unknown as Store,
         schema: SMALL_SCHEMA,
         nowMs: 0,
         budget: { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30 },

@@ -13,9 +13,8 @@ import { DriftWindows, windowBytes } from '../../core/drift/windows.ts';
 import { runToEnd } from '../../core/features.ts';
 import { Random } from '../../core/random.ts';
 import { circumstances, writeResult } from '../proofs/proof.ts';
+import { AGENT_FLAGS } from './agent-flags.ts';
 
-/** As the executable has them baked in (build/executable.ts) and `useSmallHeap` (cli/runtime.ts) sets them. */
-const AGENT_FLAGS = ['--no-opt', '--no-maglev', '--max-semi-space-size=1', '--v8-pool-size=1'];
 const WINDOW = 5000;
 const REPEATS = 7;
 const STEPS = 20_000;
@@ -25,8 +24,10 @@ const MOST_US = 5;
 interface Figures {
   readonly fullUs: number;
   readonly knotsUs: number;
-  /** The same with a tenth of the values missing, here and there: whenever their number changes, all cells are visited. */
+  /** The same with a tenth of the values missing, here and there. */
   readonly gapsUs: number;
+  /** Against 5,000 values with a tenth missing. */
+  readonly fullGapsUs: number;
   /** Sorting the window and comparing it with the sorted reference, every sample. */
   readonly recomputedUs: number;
   readonly ratio: number;
@@ -65,10 +66,10 @@ function main(): number {
     ['optimising compilers', compiled],
   ] as const) {
     console.log(
-      `${name.padEnd(22)} ${f.fullUs.toFixed(2)} us a sample against 5,000 values, ${f.knotsUs.toFixed(2)} against 255 knots, ${f.gapsUs.toFixed(2)} with gaps; ${f.windowsUs.toFixed(2)} a stream in the agent's windows; recomputed ${f.recomputedUs.toFixed(0)} us, ${f.ratio.toFixed(0)} times as long`,
+      `${name.padEnd(22)} ${f.knotsUs.toFixed(2)} us a sample against 255 knots, ${f.fullUs.toFixed(2)} against 5,000 values, ${f.gapsUs.toFixed(2)} and ${f.fullGapsUs.toFixed(2)} with a tenth missing; ${f.windowsUs.toFixed(2)} a stream in the agent's windows; recomputed ${f.recomputedUs.toFixed(0)} us, ${f.ratio.toFixed(0)} times as long`,
     );
   }
-  const within = compiled.fullUs <= MOST_US && agent.windowsUs <= MOST_US;
+  const within = [agent.fullUs, agent.knotsUs, agent.gapsUs, agent.windowsUs].every((us) => us <= MOST_US);
   console.log(`at most ${MOST_US} us: ${within ? 'held' : 'MISSED'}. ${file}`);
   return within ? 0 : 1;
 }
@@ -91,6 +92,7 @@ function measure(): Figures {
     fullUs,
     knotsUs: sliding(compact, samples),
     gapsUs: sliding(compact, gaps),
+    fullGapsUs: sliding(cellsOfSample(reference), gaps),
     recomputedUs,
     ratio: recomputedUs / fullUs,
     ...hostWindows(draw),

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AlarmChannel } from '../../core/alarm.ts';
-import { countNotifications, positionsOver, thresholdForBudget } from '../../core/calibration.ts';
+import {
+  countNotifications,
+  Falling,
+  positionsOver,
+  thresholdForBudget as stepwise,
+} from '../../core/calibration.ts';
 import { runToEnd } from '../../core/features.ts';
 import { ForestRelative } from '../../core/forest-relative.ts';
 import { spanOf } from '../../core/level-range.ts';
@@ -12,6 +17,10 @@ import { fitSurprise, SurpriseStream } from '../../core/surprise.ts';
 import { trainModel } from '../../core/train.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from '../support/series.ts';
 
+const thresholdForBudget = (
+  values: Float64Array,
+  ...rest: Parameters<typeof stepwise> extends [unknown, ...infer R] ? R : never
+) => runToEnd(stepwise(new Falling(values), ...rest));
 const rule = { mergeSamples: 10, renotifySamples: 60 };
 
 describe('notifications', () => {
@@ -20,6 +29,21 @@ describe('notifications', () => {
     const standing = Array.from({ length: 150 }, (_, i) => i);
     expect(countNotifications(standing, 150, rule)).toBe(3);
     expect(countNotifications([], 0, rule)).toBe(0);
+  });
+
+  test('the largest values come first, equal ones in order, and what is not finite not at all', () => {
+    const random = new Random(3);
+    for (const distinct of [1, 2, 40, 1e9]) {
+      const values = Float64Array.from({ length: 2500 }, (_, i) =>
+        i % 50 === 0 ? [Number.NaN, Number.POSITIVE_INFINITY][(i / 50) % 2]! : random.below(distinct),
+      );
+      const falling = new Falling(values);
+      const order = Array.from({ length: falling.length }, (_, i) => falling.at(i));
+      const expected = Array.from(values.keys())
+        .filter((i) => Number.isFinite(values[i]))
+        .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+      expect(order).toEqual(expected);
+    }
   });
 
   test('the threshold keeps the budget, and so does every higher one', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exp, ln, quantileSorted, sortedFinite } from '../../core/math.ts';
+import { exp, ln, medianDeviation, quantileSorted, sortedFinite } from '../../core/math.ts';
 import { Random } from '../../core/random.ts';
 
 const relative = (a: number, b: number): number => Math.abs(a - b) / Math.max(Math.abs(b), Number.MIN_VALUE);
@@ -35,6 +35,17 @@ describe('ln and exp', () => {
 test('quantiles are numpy’s default (type 7)', () => {
   const sorted = sortedFinite([3, 1, Number.NaN, 4, 1, 5]);
   expect([0, 0.25, 0.5, 0.9, 1].map((q) => quantileSorted(sorted, q))).toEqual([1, 1, 3, 4.6, 5]);
+});
+
+test('the median deviation is that of the sorted distances', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { maxLength: 60 }), (values) => {
+      const sorted = sortedFinite(values);
+      const median = sorted.length === 0 ? 0 : quantileSorted(sorted, 0.5);
+      const distances = sorted.map((x) => Math.abs(x - median)).sort();
+      expect(medianDeviation(sorted)).toBe(sorted.length === 0 ? 0 : quantileSorted(distances, 0.5));
+    }),
+  );
 });
 
 describe('Random', () => {

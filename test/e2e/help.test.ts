@@ -40,6 +40,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'alerts tail': { codes: [0, 'SIGTERM', 143], says: /^$/, lasting: true },
   'alerts show 3f2a9c1d': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
   'alerts verdict 3f2a9c1d false --note "backup"': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
+  'alerts missed --from 2h --to 90m --note "disk full"': fine(/^Missed: 20.* to 20.*: disk full\./),
   'snooze 2h --reason "disk swap"': fine(/No alerts: snoozed: disk swap, for another 2 h/),
   // Warming up: there is nothing to replace, and too little to learn from.
   'retrain --why "new release"': fine(/A new model is being fitted/),
@@ -87,6 +88,16 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'fleet samples web-7.cmd.json --out samples --broker mqtts://broker': {
     codes: [3],
     says: /broker:8883: the (host name is not known|name server)/,
+  },
+  'fleet broker --out broker --site berlin --tls-name broker.example': fine(/broker: sites berlin/),
+  // The examples come in any order; the folder may not be there yet.
+  'fleet enroll 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker --out cred': {
+    codes: [0, 2],
+    says: /enrolled 1|unchanged 1|fleet broker --out/,
+  },
+  'fleet revoke 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker': {
+    codes: [0, 1, 2],
+    says: /revoked 1|not enrolled here|fleet broker --out/,
   },
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall': { codes: [2], says: /run it as root/ },

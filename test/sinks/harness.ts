@@ -35,8 +35,11 @@ export interface Started {
   logs(event: string, count?: number): Promise<void>;
 }
 
-/** A sink on real time, whose backoff is short. */
-export function start(config: Partial<SinkConfig> & { url: string }): Started {
+/** A sink on real time, whose backoff is short. @param lasts for a test that has no time for some waits */
+export function start(
+  config: Partial<SinkConfig> & { url: string },
+  lasts: (ms: number) => number = (ms) => ms,
+): Started {
   const logged: Started['logged'] = [];
   const waiting: (() => void)[] = [];
   const watching: (() => void)[] = [];
@@ -44,7 +47,7 @@ export function start(config: Partial<SinkConfig> & { url: string }): Started {
     nowMs: () => NOW_MS,
     random: () => 0.02,
     setTimer: (callback, ms) => {
-      const timer = setTimeout(callback, ms);
+      const timer = setTimeout(callback, lasts(ms));
       return () => clearTimeout(timer);
     },
     log: (_level, event, fields = {}) => {

@@ -68,6 +68,23 @@ describe.skipIf(!hasMosquitto)(`hub-acknowledged delivery, ${REAL}`, () => {
     expect(delivery.delivered).toBe(3);
   });
 
+  test('a hub whose word comes with the broker’s, or while others are under way, is heard, also at a stop', async () => {
+    const { store, delivery, received, acknowledge } = await scene();
+    for (let n = 0; n < 40; n++) store.commitTransition({ events: [agentEvent()] });
+    const total = store.outbox('mqtt').pending;
+    delivery.wake();
+    const hub = (async () => {
+      for (let n = 0; n < total; n++) {
+        const [number = 0] = await received(1);
+        void acknowledge({ schemaVersion: 1, epoch: store.epoch, ranges: [[number, number]] });
+      }
+    })();
+    // Each once, and none waits for a probe.
+    expect(await delivery.drain(10_000)).toBe(true);
+    await hub;
+    expect(delivery.delivered).toBe(total);
+  });
+
   test('new events go out while the hub keeps silent', async () => {
     const { store, delivery, received } = await scene();
     for (let n = 1; n <= 5; n++) {

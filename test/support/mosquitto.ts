@@ -18,6 +18,10 @@ export interface Mosquitto {
   /** It holds its connections and says nothing more, until it is killed or resumed. */
   pause(): void;
   resume(): void;
+  /** SIGHUP. What reaches the broker after it resolves is judged by the new files: it has one thread. */
+  reload(): Promise<void>;
+  /** Everything it has said so far. */
+  said(): string;
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>;
   /** On the same port, with the same configuration. */
@@ -50,7 +54,13 @@ export async function startMosquitto(
     .join('\n')
     .replaceAll('@/', `${directory}/`);
   writeFileSync(join(directory, 'mosquitto.conf'), `${text}\n`);
-  let child: ChildProcess = await launch(directory, port);
+  let log = '';
+  const heard: (() => void)[] = [];
+  const hear = (text: string): void => {
+    log += text;
+    for (const listen of heard) listen();
+  };
+  let child: ChildProcess = await launch(directory, port, hear);
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -62,10 +72,23 @@ export async function startMosquitto(
     directory,
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
+    said: () => log,
+    reload: () =>
+      new Promise((resolve) => {
+        const count = (): number => log.split('Reloading config.').length;
+        const before = count();
+        const listen = (): void => {
+          if (count() === before) return;
+          heard.splice(heard.indexOf(listen), 1);
+          resolve();
+        };
+        heard.push(listen);
+        child.kill('SIGHUP');
+      }),
     kill,
     restart: async () => {
       await kill();
-      child = await launch(directory, port);
+      child = await launch(directory, port, hear);
     },
     stop: async () => {
       await kill();
@@ -74,13 +97,14 @@ export async function startMosquitto(
   };
 }
 
-async function launch(directory: string, port: number): Promise<ChildProcess> {
+async function launch(directory: string, port: number, hear: (text: string) => void): Promise<ChildProcess> {
   const child = spawn(BINARY as string, ['-c', join(directory, 'mosquitto.conf')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
+    hear(chunk.toString());
   });
   for (;;) {
     if (child.exitCode !== null) throw new Error(`mosquitto ended: ${said}`);

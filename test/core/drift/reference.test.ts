@@ -6,6 +6,7 @@ import { ksStatistic } from '../../../core/drift/ks.ts';
 import {
   chooseKnots,
   countCells,
+  countSorted,
   DAY_MS,
   type DriftReference,
   expectedWeights,
@@ -40,6 +41,7 @@ describe('knots', () => {
         const live = ascending(Array.from({ length: 200 }, () => draw(0.2)));
         const knots = chooseKnots(all);
         expect(knots.length).toBeLessThanOrEqual(KNOTS);
+        expect(countSorted(live, knots)).toEqual(countCells(live, knots));
         const atKnots = cellDistance(countCells(all, knots), countCells(live, knots));
         const { d } = ksStatistic(all, live);
         expect(atKnots).toBeLessThanOrEqual(d + 1e-12);

@@ -14,6 +14,22 @@ const ascending = (values: readonly number[]): Float64Array => Float64Array.from
 const value = fc.oneof(fc.integer({ min: -8, max: 8 }), fc.double({ min: -9, max: 9, noNaN: true }));
 const streamed = fc.oneof({ weight: 6, arbitrary: value }, { weight: 1, arbitrary: fc.constant(Number.NaN) });
 
+/** Both one-sided distances, by their definition. */
+function differences(values: Float64Array, weights: Float64Array, window: readonly number[]): number[] {
+  const cells = window.filter(Number.isFinite).map((x) => cellOf(values, x));
+  if (cells.length === 0) return [Number.NaN, Number.NaN];
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let [upTo, live, greater, less] = [0, 0, 0, 0];
+  for (const [cell, weight] of weights.entries()) {
+    upTo += weight;
+    live += cells.filter((own) => own === cell).length;
+    const difference = total * live - cells.length * upTo;
+    greater = Math.max(greater, difference);
+    less = Math.max(less, -difference);
+  }
+  return [greater / (cells.length * total), less / (cells.length * total)];
+}
+
 describe('equal to recomputation', () => {
   test('after every sample, read or not, with missing values and ties', () => {
     fc.assert(
@@ -44,6 +60,33 @@ describe('equal to recomputation', () => {
         },
       ),
       { numRuns: 300 },
+    );
+  });
+
+  test('where any share of the values goes missing, in windows long enough that the tree is kept and built anew', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 200 }),
+        fc.array(fc.integer({ min: -1, max: 61 }), { minLength: 200, maxLength: 400 }),
+        fc.integer({ min: 40, max: 200 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.boolean(),
+        (reference, samples, capacity, share, fractions) => {
+          const cells = cellsOfSample(ascending(reference));
+          // Fractions that are whole numbers of 2^-20 of the total: kept exactly, in doubles.
+          const weights = fractions ? cells.weights.map((weight) => weight / 2 ** 20) : cells.weights;
+          weights[0] = (weights[0] as number) + (fractions ? 1 - reference.length / 2 ** 20 : 0);
+          const sliding = new SlidingKs({ values: cells.values, weights }, capacity);
+          const values = samples.map((x, i) => (((i * 97) % 101) / 101 < share ? Number.NaN : x));
+          for (const [i, x] of values.entries()) {
+            sliding.update(x);
+            if (i % 2 === 1 && x !== 0) continue;
+            const window = values.slice(Math.max(0, i + 1 - capacity), i + 1);
+            expect([sliding.dGreater, sliding.dLess]).toEqual(differences(cells.values, weights, window));
+          }
+        },
+      ),
+      { numRuns: 60 },
     );
   });
 
