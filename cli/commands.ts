@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { ALERTS } from './alerts-commands.ts';
 import { type Command, command, group, local } from './command.ts';
-import { FLEET_ACCESS } from './fleet-commands.ts';
+import { FLEET, HUB } from './fleet-commands.ts';
 import { KEYS } from './keys-commands.ts';
 import { MODELS } from './models-commands.ts';
 import { RELEASE } from './release-commands.ts';
@@ -224,14 +224,10 @@ export const COMMANDS: readonly Command[] = [
   ]),
   ...TRAINING,
   MODELS,
-  group(
-    'fleet',
-    'The fleet at its broker: who may do what',
-    'enroll 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker --out cred',
-    FLEET_ACCESS,
-  ),
   KEYS,
   RELEASE,
+  HUB,
+  FLEET,
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),

@@ -1,95 +1,107 @@
 import type { Argv } from 'yargs';
-import { ROLES } from '../models/access/roles.ts';
-import { type Command, command } from './command.ts';
+import { brokerOptions } from './broker/options.ts';
+import { type Command, command, group } from './command.ts';
+import { FLEET_ACCESS } from './fleet-access-commands.ts';
 
-const brokerDir = <T>(yargs: Argv<T>) =>
-  yargs
-    .option('broker-dir', {
-      type: 'string',
-      demandOption: true,
-      describe: 'What `fleet broker` has made',
-    })
-    .option('role', { choices: ROLES, default: 'agent' as const, describe: 'Of whom' })
-    .option('from', { type: 'string', describe: 'Many at once: HOST-ID or HOST-ID,SITE a line (`-`: stdin)' })
-    .option('json', { type: 'boolean', default: false, describe: 'Print JSON' });
+/** `edgewood hub` and `edgewood fleet …`: the central process, and what it knows. */
 
-/** `edgewood fleet broker|enroll|revoke`: who may do what at the broker. */
-export const FLEET_ACCESS: readonly Command[] = [
-  command({
-    command: 'broker',
-    describe: 'Access rules, passwords and certificates for a Mosquitto 2.0, in a folder to put in place',
-    builder: (yargs) =>
-      yargs
-        .option('out', {
-          type: 'string',
-          demandOption: true,
-          describe: 'Folder; what is there is kept and completed',
-        })
-        .option('site', {
-          type: 'string',
-          array: true,
-          default: [] as string[],
-          describe: 'Site of the fleet; may be repeated, and added later',
-        })
-        .option('tls-name', {
-          type: 'string',
-          array: true,
-          default: [] as string[],
-          describe: "The broker's host name or address: makes an authority, and a certificate for it",
-        })
-        .option('installed-as', {
-          type: 'string',
-          describe: 'Where the broker will find OUT/mosquitto, e.g. /etc/mosquitto/edgewood',
-        })
-        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
-        .example('$0 fleet broker --out broker --site berlin --tls-name broker.example', 'Begin a fleet'),
-    load: () => import('./commands/fleet/broker.ts'),
-  }),
-  command({
-    command: 'enroll [name]',
-    describe: 'Credentials for an agent (or an operator, a hub, …), let in by the broker; --renew: new ones',
-    readsStandardInput: true,
-    builder: (yargs) =>
-      brokerDir(yargs)
-        .positional('name', { type: 'string', describe: "The agent's host id (edgewood identity show)" })
-        .option('site', {
-          type: 'string',
-          array: true,
-          default: [] as string[],
-          describe: 'Site of the agent; for other roles any number, by default all',
-        })
-        .option('out', {
-          type: 'string',
-          describe: 'Folder for the credentials; with --from, of a folder for each',
-        })
-        .option('certificate', {
-          type: 'boolean',
-          default: false,
-          describe: 'A client certificate instead of a password',
-        })
-        .option('days', { type: 'number', default: 365, describe: 'How long a certificate holds' })
-        .option('renew', {
-          type: 'boolean',
-          default: false,
-          describe: 'New credentials; those before hold until --finish',
-        })
-        .option('finish', {
-          type: 'boolean',
-          default: false,
-          describe: 'Refuse the credentials from before the last --renew',
-        })
-        .example('$0 fleet enroll 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker --out cred', 'One host'),
-    load: () => import('./commands/fleet/enroll.ts'),
-  }),
-  command({
-    command: 'revoke [name]',
-    describe: 'Let somebody in no more; what it has retained: edgewood decommission',
-    readsStandardInput: true,
-    builder: (yargs) =>
-      brokerDir(yargs)
-        .positional('name', { type: 'string', describe: 'Host id, or name for another role' })
-        .option('site', { type: 'string', describe: 'Site of the agent' })
-        .example('$0 fleet revoke 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker', 'A host that is gone'),
-    load: () => import('./commands/fleet/revoke.ts'),
-  }),
-];
+const stateDir = {
+  type: 'string',
+  describe: "The hub's directory (EDGEWOOD_HUB_STATE_DIR), by default `hub` in the agent's",
+} as const;
+const json = { type: 'boolean', default: false, describe: 'Print JSON' } as const;
+
+const reading = <T>(yargs: Argv<T>) => yargs.option('state-dir', stateDir).option('json', json);
+
+export const HUB: Command = command({
+  command: 'hub',
+  describe: 'Gather from the fleet, in the foreground, until stopped: store, acknowledge, watch',
+  builder: (yargs) =>
+    brokerOptions(yargs)
+      .option('state-dir', stateDir)
+      .option('shard', {
+        type: 'string',
+        default: '1/1',
+        describe: 'Keep only this part of the hosts, e.g. 2/4',
+      })
+      .option('silent-after', { type: 'string', default: '2m', describe: 'No host is called silent before' })
+      .option('retention', { type: 'string', default: '90d', describe: 'How long events are kept' })
+      .option('max-size', {
+        type: 'string',
+        default: '4GB',
+        describe: 'Of the database; the oldest go first',
+      })
+      .option('influx', {
+        type: 'string',
+        describe: 'Events there as well, e.g. https://influx:8086?org=o&bucket=b',
+      })
+      .option('influx-token-file', {
+        type: 'string',
+        describe: 'File with its token (EDGEWOOD_INFLUX_TOKEN_FILE)',
+      })
+      .option('log-level', { type: 'string', default: 'info', describe: 'debug, info, warning or error' })
+      .option('log-format', { type: 'string', default: 'auto', describe: 'auto, json or pretty' })
+      .example(
+        '$0 hub --broker mqtts://broker --site lab --username hub --password-file hub.secret',
+        'One site',
+      ),
+  load: () => import('./commands/hub.ts'),
+});
+
+export const FLEET: Command = group(
+  'fleet',
+  'All hosts: state, live view, check against the broker, samples',
+  'status',
+  [
+    command({
+      command: 'status',
+      describe: 'Hosts online, silent, in an incident; versions, models, rollouts, gaps: what the hub knows',
+      builder: (yargs) =>
+        reading(yargs)
+          .option('all', {
+            type: 'boolean',
+            default: false,
+            describe: 'Every host, not only those to look at',
+          })
+          .option('limit', { type: 'number', default: 20, describe: 'How many hosts are listed' })
+          .example('$0 fleet status --json', 'Every host, for a script'),
+      load: () => import('./commands/fleet/status.ts'),
+    }),
+    command({
+      command: 'watch',
+      describe: 'Alerts and changes of the fleet as they come, until interrupted',
+      builder: (yargs) => reading(yargs).example('$0 fleet watch --json', 'NDJSON, for a program'),
+      load: () => import('./commands/fleet/watch.ts'),
+    }),
+    command({
+      command: 'verify',
+      describe: 'What the broker retains against what the hub knows; exit code 1 where they differ',
+      builder: (yargs) =>
+        brokerOptions(reading(yargs))
+          .option('limit', { type: 'number', default: 20, describe: 'How many findings are listed' })
+          .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state'),
+      load: () => import('./commands/fleet/verify.ts'),
+    }),
+    command({
+      command: 'samples <command..>',
+      describe: 'Fetch samples of hosts by signed send-samples commands, as CSV that `train` reads',
+      builder: (yargs) =>
+        brokerOptions(reading(yargs))
+          .positional('command', {
+            type: 'string',
+            array: true,
+            demandOption: true,
+            describe: 'Files with signed commands (DSSE envelopes), one a host',
+          })
+          .option('out', { type: 'string', describe: 'Write DIR/HOST.csv' })
+          .option('store', { type: 'boolean', default: false, describe: "Keep them in the hub's database" })
+          .option('timeout', { type: 'string', default: '60s', describe: 'Wait so long for the next part' })
+          .example(
+            '$0 fleet samples web-7.cmd.json --out samples --broker mqtts://broker',
+            'Then: train samples/*.csv',
+          ),
+      load: () => import('./commands/fleet/samples.ts'),
+    }),
+    ...FLEET_ACCESS,
+  ],
+);

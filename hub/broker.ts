@@ -45,4 +45,6 @@ export interface Broker {
   unsubscribe(filters: readonly string[]): Promise<void>;
   /** On a connection without other subscriptions: a stock broker drops what it can't queue. */
   readRetained(topics: readonly string[]): Promise<RetainedRead>;
+  /** Topics under a wildcard that something is retained on: as many as the broker lists, which may not be all. */
+  listRetained(filter: string): Promise<ReadonlySet<string>>;
 }

@@ -16,7 +16,7 @@ import type {
 } from '../../hub/broker.ts';
 import { BrokerConnection, ConnectionLost, Refused } from './connection.ts';
 import { BrokerError, checkedEndpoint } from './errors.ts';
-import { readRetained } from './retained.ts';
+import { listRetained, type RetainedReader, readRetained } from './retained.ts';
 
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
@@ -119,26 +119,32 @@ export class BrokerClient implements Broker {
     await this.#withConnection((connection) => connection.unsubscribe(filters));
   }
 
+  readRetained(topics: readonly string[]): Promise<RetainedRead> {
+    return this.#reading((reader, heard) => readRetained(reader, topics, heard));
+  }
+
+  listRetained(filter: string): Promise<Set<string>> {
+    return this.#reading((reader, heard) => listRetained(reader, filter, heard));
+  }
+
   /** One at a time; its messages don't go to `messages`. */
-  async readRetained(topics: readonly string[]): Promise<RetainedRead> {
-    if (this.#heard !== null) throw new Error('readRetained is under way');
+  async #reading<T>(
+    work: (reader: RetainedReader, heard: Map<string, Uint8Array>) => Promise<T>,
+  ): Promise<T> {
+    if (this.#heard !== null) throw new Error('a reading is under way');
     const heard = new Map<string, Uint8Array>();
     this.#heard = heard;
     try {
-      const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-      return await this.#withConnection((connection) =>
-        readRetained(
-          {
-            subscribe: (filters, options) =>
-              this.#answered(connection, connection.subscribe(filters, options)),
-            unsubscribe: (filters) => this.#answered(connection, connection.unsubscribe(filters)),
-            ping: () => this.#answered(connection, connection.ping()),
-            wait,
-          },
-          topics,
-          heard,
-        ),
-      );
+      return await this.#withConnection((connection) => {
+        const bounded = <A>(answer: Promise<A>): Promise<A> => this.#answered(connection, answer);
+        const reader: RetainedReader = {
+          subscribe: (filters, options) => bounded(connection.subscribe(filters, options)),
+          unsubscribe: (filters) => bounded(connection.unsubscribe(filters)),
+          ping: () => bounded(connection.ping()),
+          wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+        };
+        return work(reader, heard);
+      });
     } finally {
       this.#heard = null;
     }

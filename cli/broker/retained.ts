@@ -48,3 +48,19 @@ export async function readRetained(
   const found = new Map([...heard].filter(([topic]) => asked.has(topic)));
   return { found, absent: left(), refused: [...refused].filter((topic) => !found.has(topic)) };
 }
+
+/** Topics under a wildcard, in one go: a broker that queues may cut it short. */
+export async function listRetained(
+  reader: RetainedReader,
+  filter: string,
+  heard: Map<string, Uint8Array>,
+): Promise<Set<string>> {
+  await reader.subscribe([filter], { qos: 0, retained: true });
+  await reader.ping();
+  for (let before = -1; before !== heard.size; ) {
+    before = heard.size;
+    await reader.wait(QUIET_MS);
+  }
+  await reader.unsubscribe([filter]);
+  return new Set(heard.keys());
+}

@@ -1,5 +1,6 @@
 import { DRIFT_DIRECTIONS, DRIFT_EVENT_STATES, DRIFT_KINDS } from './drift.ts';
 import { EVENT_TYPES, type EventType, SEVERITIES } from './events.ts';
+import { HUB_SCHEMAS } from './hub-schemas.ts';
 import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
 import {
   choice,
@@ -362,6 +363,7 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   status,
   telemetry,
   ...TRUST_SCHEMAS,
+  ...HUB_SCHEMAS,
 };
 
 /** What `docs/schemas/` holds: file name without ending, and schema. */

@@ -61,6 +61,12 @@ export function agentTopics(site: string, hostId: string): AgentTopics {
   };
 }
 
+/** Topics on which the hub speaks of a site. @throws RangeError for a site that is no topic level */
+export function hubTopics(site: string): { alert(severity: Severity): string } {
+  const base = `${ROOT}/${level('site', site)}/hub`;
+  return { alert: (severity) => `${base}/alert/${severity}` };
+}
+
 /** Topics of a site's models, which many agents read. Builders throw RangeError for what is no topic level. */
 export interface SiteTopics {
   root(version: number): string;
@@ -102,6 +108,7 @@ export type Topic =
   | ({ readonly kind: 'alert'; readonly severity: Severity } & OfAgent)
   | ({ readonly kind: 'reply'; readonly commandId: string } & OfAgent)
   | ({ readonly kind: 'command'; readonly name: string } & OfAgent)
+  | ({ readonly kind: 'hubAlert'; readonly severity: Severity } & OfSite)
   | ({ readonly kind: 'root'; readonly version: number } & OfSite)
   | ({ readonly kind: 'release'; readonly model: string; readonly version: number } & OfSite)
   | ({ readonly kind: 'rollout'; readonly model: string } & OfSite)
@@ -115,6 +122,10 @@ export function parseTopic(topic: string): Topic | null {
   const [site = '', family = '', ...rest] = levels;
   if (family === 'a') return parseAgentTopic(site, rest);
   const [first = '', second = '', third = ''] = rest;
+  const severity = SEVERITIES.find((known) => known === second);
+  if (family === 'hub' && rest.length === 2 && first === 'alert' && severity !== undefined) {
+    return { kind: 'hubAlert', site, severity };
+  }
   if (family === 'root' && rest.length === 1 && COUNT.test(first)) {
     return { kind: 'root', site, version: Number(first) };
   }

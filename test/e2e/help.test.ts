@@ -73,6 +73,22 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'models export web@1 --out web.json': fine(/^$/),
   'models import forest.json --name sk': fine(/^sk@1: 2 trees over cpu, memory/),
   'models log web': fine(/rollback {2}web@production: 2 -> 1 {2}\(too many alarms\)/),
+  'hub --broker mqtts://broker --site lab --username hub --password-file hub.secret': {
+    codes: [0],
+    says: /hub\.disconnected.*broker:8883: the (host name is not known|name server)/,
+    lasting: true,
+  },
+  'fleet status': fine(/The hub last wrote/),
+  'fleet status --json': fine(/"stale":/),
+  'fleet watch --json': { codes: [0], says: /"kind":"totals"/, lasting: true },
+  'fleet verify --broker mqtts://broker --site lab': {
+    codes: [3],
+    says: /broker:8883: the (host name is not known|name server)/,
+  },
+  'fleet samples web-7.cmd.json --out samples --broker mqtts://broker': {
+    codes: [3],
+    says: /broker:8883: the (host name is not known|name server)/,
+  },
   'fleet broker --out broker --site berlin --tls-name broker.example': fine(/broker: sites berlin/),
   // The examples come in any order; the folder may not be there yet.
   'fleet enroll 3f2a9c1d5b7e8f60 --site berlin --broker-dir broker --out cred': {
@@ -147,6 +163,11 @@ describe.skipIf(!hasExecutable)('help', () => {
       'edgewood keys root init --fleet acme --root-key ann.pub --root-key bob.pub --threshold 2 --release-key ann.pub --out root.1.json';
     const sign = 'edgewood keys root sign root.1.json --key ann.key --key bob.key';
     expect((await ended(shell(`${keys} && ${init} && ${sign}`))).code).toBe(0);
+    writeFileSync(join(home, 'state', 'hub.secret'), 'secret\n', { mode: 0o644 });
+    const payload = Buffer.from(
+      JSON.stringify({ site: 'lab', hostId: 'web-7', commandId: 'c-1', name: 'send-samples' }),
+    ).toString('base64');
+    writeFileSync(join(home, 'state', 'web-7.cmd.json'), JSON.stringify({ payload }), { mode: 0o644 });
     agent = shell('edgewood agent --interval 1s', join(home, 'state', 'one'));
     await said(agent, /agent\.started/);
   });
