@@ -1,13 +1,11 @@
 import type { Stepwise } from '../../core/features.ts';
 import type { Budget, Model } from '../../core/model.ts';
 import type { InstallFigures, InstallState } from '../../core/protocol/reported.ts';
-import type { SiteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseDocument, ReleaseReference, RolloutGate } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';
 import type { Tally } from '../../core/shadow.ts';
 import type { Judgement, Watcher } from '../../core/watcher.ts';
-import { artifactSha256 } from '../../models/artifact.ts';
-import type { LoadedModel, ModelSlots } from '../../models/slots.ts';
+import type { LoadedModel } from '../../models/slots.ts';
 import { documentOf, openEnvelope } from '../../models/trust/envelope.ts';
 import type { Trust } from '../../models/trust/trust.ts';
 import { type Refusal, TrustError } from '../../models/trust/trust-error.ts';
@@ -15,24 +13,13 @@ import { Background, type BackgroundDependencies } from '../background.ts';
 import { messageOf } from '../delivery.ts';
 import { warmed } from '../newest-rows.ts';
 import { replayShadow, type ShadowHost } from '../shadow-replay.ts';
-import type { Subscriptions } from './channel.ts';
-import { ChunkFile } from './chunk-file.ts';
+import { ASK_AGAIN_MS, Fetch, type FetchDependencies } from './fetch.ts';
 import { Durations, figuresOf, LiveTrial, type TrialTerms, trialObjections } from './live-trial.ts';
 import type { Progress } from './progress.ts';
 import { Rejected, verifiedModel } from './verify.ts';
 
-/** Chunks asked for at a time: 512 KiB under way at the most. */
-const CHUNKS_AT_A_TIME = 8;
-/** What was asked for and didn't come is asked for again: the broker may have lost it and been given it anew. */
-const ASK_AGAIN_MS = 60_000;
-
-export interface InstallationDependencies extends BackgroundDependencies {
+export interface InstallationDependencies extends BackgroundDependencies, FetchDependencies {
   readonly trust: Trust;
-  readonly topics: SiteTopics;
-  readonly model: string;
-  readonly subscriptions: Subscriptions;
-  readonly slots: ModelSlots;
-  readonly chunkPath: string;
   readonly agentVersion: string;
   readonly host: ShadowHost;
   readonly budget: () => Budget;
@@ -52,7 +39,6 @@ export interface InstallationDependencies extends BackgroundDependencies {
    */
   readonly adopt: (loaded: LoadedModel | null, warm: Watcher | null) => Watcher | null;
   readonly nowMs: () => number;
-  readonly fault: (message: string) => void;
 }
 
 /** States in which something is under way. */
@@ -73,14 +59,16 @@ export class Installation {
     readonly watcher: Watcher;
   }>;
   readonly #warming: Background<Watcher>;
-  #chunks: ChunkFile | null = null;
-  #askedMs = 0;
+  readonly #fetch: Fetch;
+  /** The last release document that was read. */
+  #read: { readonly envelope: string; readonly document: ReleaseDocument } | null = null;
   #trial: LiveTrial | null = null;
 
   constructor(deps: InstallationDependencies) {
     this.#deps = deps;
     this.#replaying = new Background(deps);
     this.#warming = new Background(deps);
+    this.#fetch = new Fetch(deps, (bytes, nowMs) => this.#verify(bytes, nowMs));
   }
 
   get #progress(): Progress {
@@ -112,13 +100,9 @@ export class Installation {
 
   /** Gives up what is under way, without a word about the release. */
   cancel(): void {
-    const { release } = this.#progress;
     this.stop();
     this.#trial = null;
-    if (release !== null) this.#deps.subscriptions.drop(this.#releaseTopic(release));
-    if (this.#chunks !== null) this.#deps.subscriptions.drop(...this.#chunkTopics());
-    this.#chunks?.remove();
-    this.#chunks = null;
+    this.#fetch.stop();
   }
 
   /** Nothing goes on in the background; what lies on disk is gone on with after a start. */
@@ -133,7 +117,7 @@ export class Installation {
     if (release === null) return;
     // The switch was made, and the power went before that could be written down.
     if (this.underWay && this.#deps.loaded()?.sha256 === release.artifactSha256) this.#committed(nowMs);
-    else if (state === 'fetching') this.#fetch(nowMs);
+    else if (state === 'fetching') this.#fetch.begin(this.#release.artifact, nowMs);
     else if (state === 'verified' || state === 'shadow' || state === 'probation') this.#tryOut(nowMs);
     else if (state === 'committed') this.#watch(nowMs);
     else if (state === 'rejected' && MAY_FIT_LATER.has(this.#progress.error?.code ?? '')) {
@@ -158,100 +142,49 @@ export class Installation {
       this.cancel();
       this.#deps.reach('timed_out', nowMs, { error });
     } else if (state === 'offered' && nowMs >= startMs && !paused) {
-      this.#deps.subscriptions.want(this.#releaseTopic(release));
-      this.#askAgain(nowMs, [this.#releaseTopic(release)]);
-    } else if (state === 'fetching') this.#askAgain(nowMs, this.#chunkTopics());
+      this.#fetch.askForRelease(release.version, nowMs);
+    } else if (state === 'fetching') this.#fetch.askAgain(nowMs);
     else if (state === 'probation' && nowMs - this.#progress.sinceMs >= gate.probationMs) this.#decide(nowMs);
     else if (state === 'committed' && nowMs - this.#progress.sinceMs >= gate.watchdogMs) this.#trial = null;
-  }
-
-  #askAgain(nowMs: number, topics: readonly string[]): void {
-    if (Math.abs(nowMs - this.#askedMs) < ASK_AGAIN_MS) return;
-    this.#askedMs = nowMs;
-    this.#deps.subscriptions.again(...topics);
-  }
-
-  #releaseTopic({ version }: ReleaseReference): string {
-    return this.#deps.topics.release(this.#deps.model, version);
   }
 
   /** @throws TrustError */
   onRelease(bytes: Uint8Array, version: number, nowMs: number): void {
     const { state, release } = this.#progress;
     if (state !== 'offered' || release === null || release.version !== version) return;
-    const { trust, model, subscriptions } = this.#deps;
-    const topic = this.#releaseTopic(release);
+    const { trust, model } = this.#deps;
     try {
       trust.acceptRelease(bytes, model, release, nowMs);
     } catch (error) {
       // A wrong document on its topic is not the release's fault: the right one may still come.
       if (!(error instanceof TrustError) || !FINAL.has(error.refusal)) throw error;
-      subscriptions.drop(topic);
+      this.#fetch.stop();
       this.#deps.reach('rejected', nowMs, { error: { code: error.refusal, message: error.message } });
       throw error;
     }
-    subscriptions.drop(topic);
     this.#deps.reach('fetching', nowMs, { envelope: Buffer.from(bytes).toString('utf8') });
-    this.#fetch(nowMs);
+    this.#fetch.begin(this.#release.artifact, nowMs);
   }
 
   get #release(): ReleaseDocument {
     const { envelope } = this.#progress;
     if (envelope === null) throw new Error('no release document');
     // Its signatures were counted before it was kept.
-    return documentOf(openEnvelope(Buffer.from(envelope)), 'release');
-  }
-
-  #chunkTopics(): string[] {
-    const { sha256 } = this.#release.artifact;
-    return (this.#chunks?.missing ?? [])
-      .slice(0, CHUNKS_AT_A_TIME)
-      .map((i) => this.#deps.topics.chunk(sha256, i));
-  }
-
-  #fetch(nowMs: number): void {
-    const { artifact } = this.#release;
-    // It was tried here before, in another mode or rollout.
-    const kept = this.#deps.slots.bytes('candidate');
-    if (kept !== null && artifactSha256(kept) === artifact.sha256) {
-      this.#verify(kept, nowMs);
-      return;
+    if (this.#read?.envelope !== envelope) {
+      this.#read = { envelope, document: documentOf(openEnvelope(Buffer.from(envelope)), 'release') };
     }
-    try {
-      this.#chunks = new ChunkFile(this.#deps.chunkPath, artifact);
-    } catch (error) {
-      this.#deps.fault(messageOf(error));
-      return;
-    }
-    this.#askedMs = nowMs;
-    if (this.#chunks.missing.length === 0) this.#verify(this.#chunks.read(), nowMs);
-    else this.#deps.subscriptions.want(...this.#chunkTopics());
+    return this.#read.document;
   }
 
   /** @throws TrustError for what is no chunk of the release */
   onChunk(sha256: string, index: number, bytes: Uint8Array, nowMs: number): void {
-    if (this.#progress.state !== 'fetching' || this.#chunks === null) return;
-    if (sha256 !== this.#release.artifact.sha256 || !this.#chunks.missing.includes(index)) return;
-    let fits: boolean;
-    try {
-      fits = this.#chunks.put(index, bytes);
-    } catch (error) {
-      // A full disk: asked for again later.
-      this.#deps.fault(messageOf(error));
-      return;
-    }
-    if (!fits) throw new TrustError('otherChunk', `chunk ${index} is not the one that the release names`);
-    this.#deps.subscriptions.drop(this.#deps.topics.chunk(sha256, index));
-    if (this.#chunks.missing.length === 0) this.#verify(this.#chunks.read(), nowMs);
-    else this.#deps.subscriptions.want(...this.#chunkTopics());
+    this.#fetch.take(sha256, index, bytes, nowMs);
   }
 
   #verify(bytes: Buffer, nowMs: number): void {
     const { slots, trust, host, agentVersion, residentBytes } = this.#deps;
     const { release, verified } = this.#progress;
     if (release === null) return;
-    this.#chunks?.remove();
-    this.#chunks = null;
     try {
       const document = this.#release;
       const before = residentBytes();
