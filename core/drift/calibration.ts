@@ -3,6 +3,7 @@ import { quantileSorted, sortedFinite } from '../math.ts';
 import type { Provenance } from '../model.ts';
 import { Random } from '../random.ts';
 import type { MetricSchema } from '../sample.ts';
+import { wasserstein } from './distance.ts';
 import { type Block, leaveOneOut } from './leave-one-out.ts';
 import {
   BLOCKS_PER_WINDOW,
@@ -10,13 +11,16 @@ import {
   chooseKnots,
   countCells,
   DAY_MS,
+  DISTANCES,
   type DriftReference,
   KNOTS,
+  knotsOf,
   MOST_SLOTS,
   PARTS,
   SETTLED_SPAN_MS,
   STATISTIC,
   STATISTICS,
+  TRIM,
   WEEK_MS,
   WEEKEND_MS,
 } from './reference.ts';
@@ -78,6 +82,7 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     knots: new Float64Array(columns.length * KNOTS).fill(Number.NaN),
     weights: new Uint32Array(columns.length * PARTS * CELLS),
     statistics: new Float64Array(columns.length * STATISTICS),
+    distances: new Float64Array(columns.length * DISTANCES),
   };
   const blocks: Block[][] = [];
   for (const [stream, column] of columns.entries()) {
@@ -106,8 +111,10 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     windowMs === DAY_MS && spanMs >= SETTLED_SPAN_MS ? yield* findWeekend(blocks, plain, blockMs) : null;
   for (const [stream, ordinary] of plain.entries()) {
     let distances = ordinary;
+    let partOf: (index: number) => number = () => 0;
     if (weekend !== null && mean(weekend.distances[stream] as number[]) < WEEKLY_GAIN * mean(ordinary)) {
       distances = weekend.distances[stream] as number[];
+      partOf = weekend.partOf;
       splitWeights(reference.weights, stream, blocks[stream] as Block[], weekend.partOf);
       reference.statistics[stream * STATISTICS + STATISTIC.weekly] = 1;
       reference.weekendMs = weekend.startMs;
@@ -117,6 +124,15 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     reference.statistics[at + STATISTIC.sdD] = deviation(distances);
     // They overlap by half.
     reference.statistics[at + STATISTIC.windows] = Math.floor((distances.length + 1) / 2);
+    yield;
+    const values = knotsOf(reference, stream);
+    const shifts = leaveOneOut(blocks[stream] as Block[], partOf, (window, weights) =>
+      wasserstein({ values, weights }, window, 0, TRIM),
+    );
+    reference.distances.set(
+      [Math.max(0, ...distances), mean(shifts), deviation(shifts), Math.max(0, ...shifts)],
+      stream * DISTANCES,
+    );
     yield;
   }
   return reference;

@@ -1,6 +1,7 @@
 import {
   DECISION_DEFAULTS,
   type DecisionSettings,
+  exceedanceOf,
   isFilled,
   judgeWindow,
   type StreamJudgement,
@@ -165,7 +166,7 @@ export class DriftMonitor {
 function extentOf(streams: readonly StreamJudgement[], persistence: number): DriftExtent {
   const judged = streams.filter(({ unjudged }) => unjudged === null);
   const metrics = streams.slice(0, -1).filter(({ unjudged }) => unjudged === null);
-  const ratios = judged.map(({ d, threshold }) => d / threshold).filter(Number.isFinite);
+  const ratios = judged.map(exceedanceOf).filter(Number.isFinite);
   return {
     exceedance: Math.max(0, ...ratios),
     share: metrics.filter(({ over }) => over).length / Math.max(1, metrics.length),
