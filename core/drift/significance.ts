@@ -76,16 +76,17 @@ function calibratedP({ windows, mean, sd, largest, tail }: Null, x: number): num
   if (!Number.isFinite(x)) return 1;
   const spread = predictionSpread(sd, windows);
   const own = spread > 0 ? studentTail((x - mean) / spread, windows - 1) : x > mean ? 0 : 1;
-  // The reference holds a window that lies as far: whatever the shapes say, it is not as rare as that.
-  const seen = x <= largest ? 1 / (windows + 1) : 0;
-  return Math.max(tail(x), own, seen);
+  return Math.max(tail(x), own, x <= largest ? seenP(windows) : 0);
 }
 
 function thresholdOf({ windows, mean, sd, largest, quantile }: Null, p: number): number {
   const spread = predictionSpread(sd, windows);
   const own = spread > 0 ? mean + spread * studentQuantile(p, windows - 1) : mean;
-  return Math.max(quantile(p), own, largest > 0 ? largest : 0);
+  return Math.max(quantile(p), own, largest > 0 && seenP(windows) > p ? largest : 0);
 }
+
+/** Of what lies no farther than some window of the reference: whatever the shapes say, it is not rarer than that. */
+const seenP = (windows: number): number => 1 / (windows + 1);
 
 /** Of one more window, whose distance from a mean of so many is to be foretold. */
 const predictionSpread = (sd: number, windows: number): number => sd * Math.sqrt(1 + 1 / windows);
