@@ -29,7 +29,7 @@ export interface StreamJudgement extends Significance {
   /** Where the values went; `shape`: to both sides. */
   readonly direction: 'higher' | 'lower' | 'shape';
   readonly over: boolean;
-  /** Wasserstein distance, in the metric's unit. */
+  /** Wasserstein distance, in the metric's unit, TRIM left out. */
   readonly shift: number;
   /** The same in robust standard deviations of the reference; NaN where it has none. */
   readonly effect: number;
@@ -50,16 +50,6 @@ const MISSING_RISE = 0.25;
 /** A run this many times as long as training's longest, and half a window: the sensor is stuck. */
 const STUCK_RUNS = 4;
 const LEAST_REFERENCE_WINDOWS = 3;
-
-/** The farther of both distances as a share of its threshold: above 1, a stream alone is over. NaN: an empty window. */
-export function exceedanceOf({
-  d,
-  threshold,
-  shift,
-  shiftThreshold,
-}: Pick<StreamJudgement, 'd' | 'threshold' | 'shift' | 'shiftThreshold'>): number {
-  return Math.max(d / threshold, shift / shiftThreshold);
-}
 
 /** Is there a whole window to judge? Not after a start, and not after the agent had stood still. */
 export function isFilled(windows: DriftWindows): boolean {

@@ -56,10 +56,10 @@ export function wasserstein(reference: CellWeights, live: ArrayLike<number>, bey
   return distance / (1 - 2 * trim);
 }
 
-/** Of the values outside of the knots. */
+/** Of the values outside of the knots: those above are the largest, those below the least of all. */
 function shareKept(live: ArrayLike<number>, count: number, trim: number): number {
   const outside = [live[0] as number, live[live.length - 1] as number];
-  const kept = outside.map((n) => Math.max(0, n - trim * count));
+  const kept = outside.map((n) => Math.max(0, Math.min(n, (1 - trim) * count) - trim * count));
   return sum(kept) / Math.max(1, sum(outside));
 }
 

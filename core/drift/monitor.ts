@@ -1,13 +1,13 @@
 import {
   DECISION_DEFAULTS,
   type DecisionSettings,
-  exceedanceOf,
   isFilled,
   judgeWindow,
   type StreamJudgement,
 } from './decision.ts';
 import { DAY_MS, type DriftReference, isProvisional } from './reference.ts';
 import { type DriftExtent, driftSeverity } from './severity.ts';
+import { exceedanceOf } from './significance.ts';
 import { type DriftSample, DriftWindows } from './windows.ts';
 
 /**
@@ -166,9 +166,8 @@ export class DriftMonitor {
 function extentOf(streams: readonly StreamJudgement[], persistence: number): DriftExtent {
   const judged = streams.filter(({ unjudged }) => unjudged === null);
   const metrics = streams.slice(0, -1).filter(({ unjudged }) => unjudged === null);
-  const ratios = judged.map(exceedanceOf).filter(Number.isFinite);
   return {
-    exceedance: Math.max(0, ...ratios),
+    exceedance: Math.max(0, ...judged.map(exceedanceOf)),
     share: metrics.filter(({ over }) => over).length / Math.max(1, metrics.length),
     persistence,
   };

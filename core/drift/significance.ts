@@ -23,6 +23,29 @@ export interface Significance {
   readonly shiftThreshold: number;
 }
 
+/** Both distances of a window and their thresholds; null or NaN: not known. */
+interface Distances {
+  readonly d: number | null;
+  readonly threshold: number | null;
+  readonly shift: number | null;
+  readonly shiftThreshold: number | null;
+}
+
+/** The farther of both as a share of its threshold: above 1, a stream alone is over. 0 where neither is known. */
+export const exceedanceOf = (it: Distances): number =>
+  Math.max(ratioOf(it.d, it.threshold), ratioOf(it.shift, it.shiftThreshold));
+
+/** The shift as a share of its threshold, where it is over and D is not; else null. */
+export function overByShiftAlone({ d, threshold, shift, shiftThreshold }: Distances): number | null {
+  const ratio = ratioOf(shift, shiftThreshold);
+  return ratio > 1 && ratioOf(d, threshold) <= 1 ? ratio : null;
+}
+
+function ratioOf(x: number | null, threshold: number | null): number {
+  const ratio = (x ?? Number.NaN) / (threshold ?? Number.NaN);
+  return Number.isFinite(ratio) ? ratio : 0;
+}
+
 /** p-values are not believed below this: nobody has seen so many windows. */
 const LEAST_P = 1e-12;
 

@@ -16,6 +16,7 @@ const stream = (
   over: d > 0.3,
   direction: 'higher' as const,
   shift: 1,
+  shiftThreshold: 9,
   effect: 1,
   unjudged,
 });

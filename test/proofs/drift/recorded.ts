@@ -1,6 +1,6 @@
-import { exceedanceOf } from '../../../core/drift/decision.ts';
 import { type DriftDecision, WARN_AFTER } from '../../../core/drift/monitor.ts';
 import { distanceOf, isProvisional } from '../../../core/drift/reference.ts';
+import { exceedanceOf } from '../../../core/drift/significance.ts';
 import { quantileSorted, sortedFinite } from '../../../core/math.ts';
 import { KNOWN, loadSeries, type Series } from '../alarms/series.ts';
 import { type Columns, decide, type Fitted, fitColumns } from './run.ts';
