@@ -44,6 +44,11 @@ describe('doctor on drift', () => {
     ]);
   });
 
+  test('what the shift alone tells of says so', () => {
+    const [told] = found(report({ streams: [{ ...stream('cpu', 0.1), shift: 27 }] }));
+    expect(told?.says).toMatch(/; D cpu 0\.10 of 0\.30 \(shift 3\.0 times its threshold\)/);
+  });
+
   test('a host that drifts is told, with what to do', () => {
     const drift = report({
       phase: 'drifting',
