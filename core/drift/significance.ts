@@ -134,9 +134,11 @@ function nullOfD(reference: DriftReference, stream: number, count: number): Null
 /**
  * Where days differ by their level alone, the Wasserstein distance is the size of a normal value Z: of the shapes that it
  * comes in, the one with the heaviest tail for its mean. P(|Z| > z) <= exp(-z^2 / 2), and |Z| has the mean sqrt(2 / pi).
- * @returns null where reference windows don't differ, or nobody knows by how much: D alone decides
+ * @returns null for the score, and where reference windows don't differ, or nobody knows by how much: D alone decides
  */
 function nullOfShift(reference: DriftReference, stream: number): Null | null {
+  // A score has no unit to move by: where a model fits no longer, its high end stretches beyond all measure at once.
+  if (stream === reference.streams - 1) return null;
   const mean = distanceOf(reference, stream, 'meanShift');
   if (!(mean > 0)) return null;
   return {

@@ -154,8 +154,9 @@ function familiesOf(series: readonly RecordedFigures[]) {
   );
 }
 
-const shareWords = (each: { sds: number; caught: number; of: number }): string =>
-  `${each.sds} SD ${each.caught}/${each.of}`;
+function shareWords({ sds, caught: told, of }: { sds: number; caught: number; of: number }): string {
+  return `${sds} SD ${told}/${of}`;
+}
 
 function printRecorded(each: RecordedFigures): void {
   const shares = SHIFTS.map((sds) => shareWords({ sds, ...caught([each], sds) }));

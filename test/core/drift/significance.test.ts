@@ -40,7 +40,7 @@ const KNOWN: Spread = {
   largestShift: 9,
 };
 
-/** A reference of one stream, of which only the spread of its windows matters here. */
+/** A reference of one metric (and a score), of which only the spread of its windows matters here. */
 function spreadOf(spread: Spread): DriftReference {
   const statistics = new Float64Array(STATISTICS);
   statistics[STATISTIC.meanD] = spread.meanD;
@@ -48,6 +48,7 @@ function spreadOf(spread: Spread): DriftReference {
   statistics[STATISTIC.windows] = spread.windows;
   const { largestD, meanShift, sdShift, largestShift } = spread;
   return {
+    streams: 2,
     statistics,
     distances: Float64Array.of(largestD, meanShift, sdShift, largestShift),
   } as Partial<DriftReference> as DriftReference;
@@ -124,6 +125,13 @@ describe('calibrated p', () => {
     expect(both.p).toBeCloseTo(2 * one.p, 12);
     expect(one.shiftThreshold).toBe(Number.POSITIVE_INFINITY);
     expect(one.threshold).toBe(judge(KNOWN, 0.45, 0, 2 * LEVEL).threshold);
+    // The score is the last stream.
+    const ofScore = { ...spreadOf(KNOWN), streams: 1 };
+    expect(significanceOf(ofScore, 0, { d: 0.45, shift: 1e6, count: COUNT }, LEVEL, 0.05)).toEqual({
+      p: one.p,
+      threshold: one.threshold,
+      shiftThreshold: Number.POSITIVE_INFINITY,
+    });
     // Windows that don't differ say nothing of how far is far.
     expect(judge({ ...KNOWN, meanShift: 0, sdShift: 0 }, 0.45, 1e6).shiftThreshold).toBe(
       Number.POSITIVE_INFINITY,
