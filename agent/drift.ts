@@ -1,6 +1,7 @@
 import { isFilled, judgeWindow, type StreamJudgement } from '../core/drift/decision.ts';
 import { type DriftDecision, DriftMonitor, type DriftPhase, type DriftState } from '../core/drift/monitor.ts';
 import { isProvisional } from '../core/drift/reference.ts';
+import { exceedanceOf } from '../core/drift/significance.ts';
 import type { Stepwise } from '../core/features.ts';
 import type { DriftFault, DriftStream, DriftTelemetry } from '../core/protocol/drift.ts';
 import type { MetricSchema } from '../core/sample.ts';
@@ -283,7 +284,7 @@ function named(judgements: readonly StreamJudgement[], schema: MetricSchema): Dr
   return judgements
     .map((judgement, stream) => {
       const metric = schema[stream] ?? { name: 'score', label: 'anomaly score', unit: '' };
-      const { d, threshold, over, direction, shift, effect, unjudged } = judgement;
+      const { d, threshold, over, direction, shift, shiftThreshold, effect, unjudged } = judgement;
       return {
         name: metric.name,
         label: metric.label,
@@ -293,6 +294,7 @@ function named(judgements: readonly StreamJudgement[], schema: MetricSchema): Dr
         over,
         direction,
         shift: finiteOrNull(shift),
+        shiftThreshold: finiteOrNull(shiftThreshold),
         effect: finiteOrNull(effect),
         unjudged,
       };
@@ -306,8 +308,7 @@ const scoreLast = (streams: readonly DriftStream[]): DriftStream[] => [
   ...streams.filter(({ name }) => name === 'score'),
 ];
 
-/** Judged ones first, by D as a share of its threshold. */
-const farness = ({ d, threshold, unjudged }: DriftStream): number =>
-  unjudged !== null || d === null || !threshold ? -1 : d / threshold;
+/** Judged ones first, by D or shift as a share of its threshold. */
+const farness = (stream: DriftStream): number => (stream.unjudged !== null ? -1 : exceedanceOf(stream));
 
 const finiteOrNull = (x: number): number | null => (Number.isFinite(x) ? x : null);

@@ -1,6 +1,7 @@
 import type { DriftReport } from '../agent/drift.ts';
 import { printable } from '../agent/log.ts';
 import type { StatusReport } from '../agent/status.ts';
+import { overByShiftAlone } from '../core/drift/significance.ts';
 import { formatDuration } from '../core/words.ts';
 
 const SHOWN = 3;
@@ -14,10 +15,11 @@ export function driftLine(drift: DriftReport, nowMs: number): string {
   const farthest = drift.streams
     .filter(({ d, threshold, unjudged }) => unjudged === null && d !== null && threshold !== null)
     .slice(0, SHOWN)
-    .map(
-      ({ name, d, threshold }) =>
-        `${printable(name)} ${d?.toFixed(2) ?? '?'} of ${threshold?.toFixed(2) ?? '?'}`,
-    );
+    .map((stream) => {
+      const byShift = overByShiftAlone(stream);
+      const { name, d, threshold } = stream;
+      return `${printable(name)} ${d?.toFixed(2) ?? '?'} of ${threshold?.toFixed(2) ?? '?'}${byShift === null ? '' : ` (shift ${byShift.toFixed(1)} times its threshold)`}`;
+    });
   const next =
     drift.nextDecisionMs === null
       ? ''

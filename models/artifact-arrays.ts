@@ -107,7 +107,7 @@ export function modelOf(header: Header, arrays: ReadonlyMap<string, Numbers>): M
       score: f64('referenceScore', REFERENCE_QUANTILES),
       spreads: f64('spreads', metrics),
     },
-    drift: driftOf(header.drift, metrics + 1, f64, u32),
+    drift: driftOf(header.drift, metrics + 1, f64, u32, (name) => arrays.has(name)),
   };
   positive('jumpScales', parts.surprise.q);
   positive('tolerances', parts.stillness.tolerances);

@@ -1,5 +1,7 @@
 import {
   CELLS,
+  DISTANCE,
+  DISTANCES,
   type DriftReference,
   KNOTS,
   knotsOf,
@@ -13,7 +15,7 @@ import {
 import type { NamedArray } from './artifact-arrays.ts';
 import { ArtifactError } from './artifact-error.ts';
 
-/** The reference of drift in an artifact (format version 3): four numbers in the header, three arrays. */
+/** The reference of drift in an artifact (format version 3): four numbers in the header, three arrays and, since there are two distances, a fourth. */
 
 export interface DriftHeader {
   readonly windowMs: number;
@@ -46,11 +48,13 @@ export function driftFault(drift: unknown): string | null {
 
 export function driftArrays(drift: DriftReference | null): NamedArray[] {
   if (drift === null) return [];
-  return [
+  const arrays: NamedArray[] = [
     ['driftKnots', 'f64', drift.knots],
     ['driftStatistics', 'f64', drift.statistics],
     ['driftWeights', 'u32', drift.weights],
   ];
+  if (!drift.distances.every(Number.isNaN)) arrays.push(['driftDistances', 'f64', drift.distances]);
+  return arrays;
 }
 
 /** @throws ArtifactError where a distribution is none */
@@ -59,6 +63,7 @@ export function driftOf(
   streams: number,
   f64: (name: string, length: number) => Float64Array,
   u32: (name: string, length: number) => Uint32Array,
+  has: (name: string) => boolean,
 ): DriftReference | null {
   if (header === null) return null;
   const reference: DriftReference = {
@@ -67,6 +72,10 @@ export function driftOf(
     streams,
     knots: f64('driftKnots', streams * KNOTS),
     statistics: f64('driftStatistics', streams * STATISTICS),
+    // Models of before have none; older readers pass it over.
+    distances: has('driftDistances')
+      ? f64('driftDistances', streams * DISTANCES)
+      : new Float64Array(streams * DISTANCES).fill(Number.NaN),
     weights: u32('driftWeights', streams * PARTS * CELLS),
   };
   for (let stream = 0; stream < streams; stream++) {
@@ -87,6 +96,10 @@ function streamFault(reference: DriftReference, stream: number): string | null {
   if (!statistics.every((x) => x >= 0 && x < Number.POSITIVE_INFINITY)) return 'statistics are not positive';
   const shares = [STATISTIC.meanD, STATISTIC.sdD, STATISTIC.weekly, STATISTIC.missing];
   if (shares.some((at) => (statistics[at] as number) > 1)) return 'a share above 1';
+  const distances = reference.distances.subarray(stream * DISTANCES, (stream + 1) * DISTANCES);
+  const known = distances.every((x) => x >= 0 && x < Number.POSITIVE_INFINITY);
+  if (!known && !distances.every(Number.isNaN)) return 'distances are not positive';
+  if ((distances[DISTANCE.largestD] as number) > 1) return 'a largest D above 1';
   const weekly = statisticOf(reference, stream, 'weekly');
   if (weekly !== 0 && (weekly !== 1 || Number.isNaN(reference.weekendMs))) return 'no weekend is known';
   for (let part = 0; part <= weekly; part++) {

@@ -63,7 +63,14 @@ const featureDocument = ({ farthest, naive, source: _, sorted, ...feature }: Fea
   farthest:
     farthest === null
       ? null
-      : { at: iso(farthest.atMs), d: farthest.d, threshold: farthest.threshold, p: farthest.p },
+      : {
+          at: iso(farthest.atMs),
+          d: farthest.d,
+          threshold: farthest.threshold,
+          shift: farthest.shift,
+          shiftThreshold: farthest.shiftThreshold,
+          p: farthest.p,
+        },
 });
 
 function windowDocument(decision: DriftDecision, features: readonly FeatureDrift[]) {
@@ -87,9 +94,22 @@ function windowDocument(decision: DriftDecision, features: readonly FeatureDrift
 }
 
 /** Not finite: null, as JSON has it. */
-const judgementDocument = ({ d, threshold, p, over, direction, effect, psi, unjudged }: StreamJudgement) => ({
+const judgementDocument = ({
   d,
   threshold,
+  shift,
+  shiftThreshold,
+  p,
+  over,
+  direction,
+  effect,
+  psi,
+  unjudged,
+}: StreamJudgement) => ({
+  d,
+  threshold,
+  shift,
+  shiftThreshold,
   p,
   over,
   direction,

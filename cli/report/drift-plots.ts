@@ -2,6 +2,7 @@ import { scaleLinear, scaleSqrt } from 'd3-scale';
 import { area, curveStepAfter, curveStepBefore, line } from 'd3-shape';
 import { printable } from '../../agent/log.ts';
 import type { DriftDecision } from '../../core/drift/monitor.ts';
+import { exceedanceOf, overByShiftAlone } from '../../core/drift/significance.ts';
 import type { CellWeights } from '../../core/drift/sliding-ks.ts';
 import { quantileSorted } from '../../core/math.ts';
 import type { FeatureDrift } from '../../models/drift/comparison.ts';
@@ -127,7 +128,7 @@ function binned(
   return bins;
 }
 
-/** D as a share of its threshold at each decision, of one feature. */
+/** The farther of D and shift as a share of its threshold at each decision, of one feature. */
 export function windows(
   feature: FeatureDrift,
   stream: number,
@@ -137,8 +138,9 @@ export function windows(
   const points = decisions.flatMap(({ atMs, streams }) => {
     const judgement = streams[stream];
     if (judgement === undefined || judgement.unjudged !== null) return [];
-    const ratio = judgement.d / judgement.threshold;
-    return [{ atMs, ratio, over: judgement.over, d: judgement.d }];
+    const byShift = overByShiftAlone(judgement);
+    const words = `D ${judgement.d.toFixed(3)}${byShift === null ? '' : `, shift ${byShift.toFixed(1)} times its threshold`}`;
+    return [{ atMs, ratio: exceedanceOf(judgement), over: judgement.over, words }];
   });
   if (points.length === 0) return '';
   const x = timesOf(decisions, AREA);
@@ -154,8 +156,8 @@ export function windows(
   const dots = points
     .filter(({ over }) => over || !small)
     .map(
-      ({ atMs, ratio, over, d }) =>
-        `<circle class="mark dot${over ? ' over' : ''}" cx="${px(x.scale(atMs))}" cy="${px(y(ratio))}" r="${over ? (small ? 2.2 : 4) : 2.6}"><title>${new Date(atMs).toISOString().slice(0, 16)}: D ${d.toFixed(3)}</title></circle>`,
+      ({ atMs, ratio, over, words }) =>
+        `<circle class="mark dot${over ? ' over' : ''}" cx="${px(x.scale(atMs))}" cy="${px(y(ratio))}" r="${over ? (small ? 2.2 : 4) : 2.6}"><title>${new Date(atMs).toISOString().slice(0, 16)}: ${words}</title></circle>`,
     )
     .join('');
   const one = px(y(1));
@@ -166,8 +168,8 @@ export function windows(
     svg(
       HALF,
       HEIGHT,
-      `D over its threshold of ${feature.name} over time`,
-      axes(x, { scale: y, ticks: y.ticks(4), format: brief, label: 'D / threshold' }, AREA) +
+      `The farther of D and shift over its threshold, of ${feature.name}, over time`,
+      axes(x, { scale: y, ticks: y.ticks(4), format: brief, label: 'D or shift / threshold' }, AREA) +
         `<path class="threshold" d="M${AREA.left},${one}H${AREA.right}"/>` +
         `<path class="mark trace" d="${path(points) ?? ''}"/>${dots}` +
         `<text class="legend" x="${AREA.right}" y="12" text-anchor="end">dashed: the threshold; large: over</text>`,

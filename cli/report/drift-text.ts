@@ -1,4 +1,5 @@
 import { printable } from '../../agent/log.ts';
+import { exceedanceOf, overByShiftAlone } from '../../core/drift/significance.ts';
 import { formatDuration } from '../../core/words.ts';
 import type { DriftComparison, DriftVerdict, FeatureDrift } from '../../models/drift/comparison.ts';
 import { paint } from '../alert-view.ts';
@@ -75,8 +76,7 @@ export const spanWords = (name: string, { fromMs, toMs, rows, intervalMs }: Span
 
 /** The worst first. */
 export function byWeight(features: readonly FeatureDrift[]): FeatureDrift[] {
-  const beyond = ({ farthest }: FeatureDrift): number =>
-    farthest === null ? -1 : farthest.d / farthest.threshold;
+  const beyond = ({ farthest }: FeatureDrift): number => (farthest === null ? -1 : exceedanceOf(farthest));
   return features
     .map((feature, i) => ({ feature, i }))
     .sort(
@@ -96,6 +96,7 @@ export const FEATURE_HEADS = [
   'over',
   'farthest D',
   'threshold',
+  'by',
   'p',
   'D of all',
   'naive p',
@@ -113,6 +114,7 @@ export function featureCells(feature: FeatureDrift): string[] {
     feature.windowsJudged === 0 ? '–' : `${feature.windowsOver} of ${feature.windowsJudged}`,
     share(farthest?.d ?? null),
     share(farthest?.threshold ?? null),
+    overBy(farthest),
     small(farthest?.p ?? null),
     share(d),
     naive === null ? '–' : `${small(naive.p)} ${naive.method}`,
@@ -122,11 +124,18 @@ export function featureCells(feature: FeatureDrift): string[] {
   ];
 }
 
+/** Which of the two distances made the farthest window be over. */
+function overBy(farthest: FeatureDrift['farthest']): string {
+  if (farthest === null || !farthest.over) return '–';
+  const byShift = overByShiftAlone(farthest);
+  return byShift === null ? 'D' : `shift, ${byShift.toFixed(1)} x`;
+}
+
 /** What the columns mean. */
 export const EXPLAINED: readonly string[] = [
-  'over: windows over the threshold, which the spread of the reference among itself gives; several features',
-  'together are over a little below it. farthest D, threshold, p: of the window farthest beyond it. D of all:',
-  'all of LIVE at once. naive p: the two-sample test for independent values, which the samples of a host are',
+  'over: windows over a threshold, which the spread of the reference among itself gives; several features',
+  'together are over a little below it. farthest D, threshold, p: of the window farthest beyond one. by: D, or',
+  'the shift alone, and how many times its threshold it was. D of all: all of LIVE at once. naive p: the two-sample test for independent values, which the samples of a host are',
   'not: it finds drift everywhere, and decides nothing. shift: Wasserstein distance in robust standard',
   'deviations of the reference. See docs/DRIFT.md.',
 ];

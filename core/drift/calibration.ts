@@ -3,6 +3,7 @@ import { medianDeviation, sortedFinite } from '../math.ts';
 import type { Provenance } from '../model.ts';
 import { Random } from '../random.ts';
 import type { MetricSchema } from '../sample.ts';
+import { wasserstein } from './distance.ts';
 import { type Block, leaveOneOut } from './leave-one-out.ts';
 import {
   BLOCKS_PER_WINDOW,
@@ -11,13 +12,16 @@ import {
   countCells,
   countSorted,
   DAY_MS,
+  DISTANCES,
   type DriftReference,
   KNOTS,
+  knotsOf,
   MOST_SLOTS,
   PARTS,
   SETTLED_SPAN_MS,
   STATISTIC,
   STATISTICS,
+  TRIM,
 } from './reference.ts';
 import { findWeekend } from './weekend.ts';
 
@@ -75,6 +79,7 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     knots: new Float64Array(columns.length * KNOTS).fill(Number.NaN),
     weights: new Uint32Array(columns.length * PARTS * CELLS),
     statistics: new Float64Array(columns.length * STATISTICS),
+    distances: new Float64Array(columns.length * DISTANCES),
   };
   const blocks: Block[][] = [];
   for (const [stream, column] of columns.entries()) {
@@ -109,10 +114,12 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     windowMs === DAY_MS && spanMs >= SETTLED_SPAN_MS ? yield* findWeekend(blocks, blockMs) : null;
   for (const [stream, own] of blocks.entries()) {
     let distances = yield* leaveOneOut(own, () => 0);
+    let partOf: (index: number) => number = () => 0;
     if (weekend !== null) {
       const apart = yield* leaveOneOut(own, weekend.partOf);
       if (mean(apart) < WEEKLY_GAIN * mean(distances)) {
         distances = apart;
+        partOf = weekend.partOf;
         splitWeights(reference.weights, stream, own, weekend.partOf);
         reference.statistics[stream * STATISTICS + STATISTIC.weekly] = 1;
         reference.weekendMs = weekend.startMs;
@@ -123,6 +130,15 @@ export function* fitDriftReference(training: DriftTraining): Stepwise<DriftRefer
     reference.statistics[at + STATISTIC.sdD] = deviation(distances);
     // They overlap by half.
     reference.statistics[at + STATISTIC.windows] = Math.floor((distances.length + 1) / 2);
+    yield;
+    const values = knotsOf(reference, stream);
+    const shifts = yield* leaveOneOut(own, partOf, (window, weights) =>
+      wasserstein({ values, weights }, window, 0, TRIM),
+    );
+    reference.distances.set(
+      [Math.max(0, ...distances), mean(shifts), deviation(shifts), Math.max(0, ...shifts)],
+      stream * DISTANCES,
+    );
     yield;
   }
   return reference;

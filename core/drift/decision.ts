@@ -1,13 +1,7 @@
 import { REST_SHARE } from './calibration.ts';
 import { stabilityIndex, wasserstein } from './distance.ts';
-import {
-  KOLMOGOROV_MEAN,
-  kolmogorovQuantile,
-  kolmogorovTail,
-  studentQuantile,
-  studentTail,
-} from './kolmogorov.ts';
-import { type DriftReference, partWeights, statisticOf } from './reference.ts';
+import { partWeights, statisticOf, TRIM } from './reference.ts';
+import { type Significance, significanceOf } from './significance.ts';
 import { cellOf } from './sliding-ks.ts';
 import type { DriftWindows } from './windows.ts';
 
@@ -27,19 +21,15 @@ export const DECISION_DEFAULTS: DecisionSettings = { falseDiscoveryRate: 0.001, 
 /** `unseen`: training had too little of it to compare windows; `sparse`: too few values in the window. */
 export type Unjudged = 'unseen' | 'sparse' | 'stuck' | 'missing';
 
-export interface StreamJudgement {
+export interface StreamJudgement extends Significance {
   /** Kolmogorov-Smirnov distance of the window from the reference; NaN where the window is empty. */
   readonly d: number;
   /** D+ plus D-: share of the values that have moved. */
   readonly moved: number;
   /** Where the values went; `shape`: to both sides. */
   readonly direction: 'higher' | 'lower' | 'shape';
-  /** D at which a stream alone would be over. */
-  readonly threshold: number;
-  /** Calibrated: how often reference windows lie this far from their reference. */
-  readonly p: number;
   readonly over: boolean;
-  /** Wasserstein distance, in the metric's unit. */
+  /** Wasserstein distance, in the metric's unit, TRIM left out. */
   readonly shift: number;
   /** The same in robust standard deviations of the reference; NaN where it has none. */
   readonly effect: number;
@@ -60,8 +50,6 @@ const MISSING_RISE = 0.25;
 /** A run this many times as long as training's longest, and half a window: the sensor is stuck. */
 const STUCK_RUNS = 4;
 const LEAST_REFERENCE_WINDOWS = 3;
-/** p-values are not believed below this: nobody has seen so many windows. */
-const LEAST_P = 1e-12;
 
 /** Is there a whole window to judge? Not after a start, and not after the agent had stood still. */
 export function isFilled(windows: DriftWindows): boolean {
@@ -97,15 +85,20 @@ function judgeStream(windows: DriftWindows, stream: number, settings: DecisionSe
   const { count, missing } = live;
   const d = windows.distance(stream);
   const [higher, lower] = [live.dLess, live.dGreater];
-  const shift = count === 0 ? 0 : wasserstein(expected, live.counts, windows.meanBeyond(stream));
+  const shift = count === 0 ? 0 : wasserstein(expected, live.counts, windows.meanBeyond(stream), TRIM);
   const spread = statisticOf(reference, stream, 'spread');
   const tests = Math.max(1, stream === reference.streams - 1 ? 1 : reference.streams - 1);
   return {
     d,
     moved: higher + lower,
     direction: Math.min(higher, lower) > 0.4 * d ? 'shape' : higher > lower ? 'higher' : 'lower',
-    threshold: thresholdOf(reference, stream, count, settings, tests),
-    p: calibratedP(reference, stream, d, count),
+    ...significanceOf(
+      reference,
+      stream,
+      { d, shift, count },
+      settings.falseDiscoveryRate / tests,
+      settings.leastMoved / 2,
+    ),
     over: false,
     shift,
     effect: spread > 0 ? shift / spread : Number.NaN,
@@ -138,58 +131,6 @@ function isStuck(windows: DriftWindows, stream: number): boolean {
   const cell = cellOf((windows.streams[stream] as { values: Float64Array }).values, value);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return cell % 2 === 0 || (weights[cell] as number) < REST_SHARE * total;
-}
-
-/**
- * D of a stretch of n independent values is Kolmogorov's K / sqrt(n). Autocorrelation leaves the shape about as it is and
- * stretches the scale, which the mean D of reference windows gives. Where they differ among each other by more than
- * that (days unlike each other), Student's prediction interval from their own mean and spread is the wider one.
- */
-function calibratedP(reference: DriftReference, stream: number, d: number, count: number): number {
-  if (!Number.isFinite(d)) return 1;
-  const { scale, mean, spread, degrees } = nullOf(reference, stream, count);
-  const p = kolmogorovTail(d / scale);
-  if (d > farthest(mean)) return LEAST_P;
-  const own = spread > 0 ? studentTail((d - mean) / spread, degrees) : d > mean ? 0 : 1;
-  return Math.max(LEAST_P, p, own);
-}
-
-/**
- * D with calibrated p of the false discovery rate over the number of tests, and no less than what moves enough values.
- * Where reference windows are as far apart as can be, a window that has left nine tenths of the way to 1 behind it is
- * over, too: nearly nothing in it is known.
- */
-function thresholdOf(
-  reference: DriftReference,
-  stream: number,
-  count: number,
-  settings: DecisionSettings,
-  tests: number,
-): number {
-  const { scale, mean, spread, degrees } = nullOf(reference, stream, count);
-  const p = settings.falseDiscoveryRate / tests;
-  const calibrated = Math.max(
-    scale * kolmogorovQuantile(p),
-    spread > 0 ? mean + spread * studentQuantile(p, degrees) : mean,
-  );
-  return Math.max(settings.leastMoved / 2, Math.min(calibrated, farthest(mean)));
-}
-
-const farthest = (mean: number): number => mean + 0.9 * (1 - mean);
-
-function nullOf(
-  reference: DriftReference,
-  stream: number,
-  count: number,
-): { readonly scale: number; readonly mean: number; readonly spread: number; readonly degrees: number } {
-  const mean = statisticOf(reference, stream, 'meanD');
-  const windows = Math.max(2, statisticOf(reference, stream, 'windows'));
-  return {
-    scale: Math.max(mean / KOLMOGOROV_MEAN, 1 / Math.sqrt(Math.max(1, count))),
-    mean,
-    spread: statisticOf(reference, stream, 'sdD') * Math.sqrt(1 + 1 / windows),
-    degrees: windows - 1,
-  };
 }
 
 /** Benjamini and Hochberg 1995: which of the judged streams' p-values are rejected together. */

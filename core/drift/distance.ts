@@ -33,24 +33,34 @@ export function cellStatistic(a: ArrayLike<number>, b: ArrayLike<number>): KsSta
  * taken as straight between two knots.
  * @param beyond mean distance of `live`'s values outside of the knots from the nearest knot, over all its values: cells do
  *   not know it
+ * @param trim share of the values at either end that is left out, so that a few spikes, however high, count for little: the mean
+ *   way is that of the others
  */
-export function wasserstein(reference: CellWeights, live: ArrayLike<number>, beyond = 0): number {
+export function wasserstein(reference: CellWeights, live: ArrayLike<number>, beyond = 0, trim = 0): number {
   const { values, weights } = reference;
   const [total, count] = [sum(weights), sum(live)];
-  let difference = 0;
-  let distance = beyond;
-  for (let i = 0; i < values.length; i++) {
-    difference += step(2 * i) + step(2 * i + 1);
-    if (i + 1 === values.length) break;
-    const next = difference + step(2 * i + 2);
-    const width = (values[i + 1] as number) - (values[i] as number);
-    distance += width * area(difference, next);
+  const clip = (share: number): number => Math.max(trim, Math.min(1 - trim, share));
+  let [now, before] = [0, 0];
+  let distance = beyond === 0 ? 0 : beyond * shareKept(live, count, trim);
+  let last = 0;
+  for (let cell = 0; cell < weights.length - 1; cell++) {
+    now += (live[cell] as number) / count;
+    before += (weights[cell] as number) / total;
+    const difference = clip(now) - clip(before);
+    if (cell > 0 && cell % 2 === 0) {
+      const width = (values[cell / 2] as number) - (values[cell / 2 - 1] as number);
+      distance += width * area(last, difference);
+    }
+    last = difference;
   }
-  return distance;
+  return distance / (1 - 2 * trim);
+}
 
-  function step(cell: number): number {
-    return (live[cell] as number) / count - (weights[cell] as number) / total;
-  }
+/** Of the values outside of the knots: those above are the largest, those below the least of all. */
+function shareKept(live: ArrayLike<number>, count: number, trim: number): number {
+  const outside = [live[0] as number, live[live.length - 1] as number];
+  const kept = outside.map((n) => Math.max(0, Math.min(n, (1 - trim) * count) - trim * count));
+  return sum(kept) / Math.max(1, sum(outside));
 }
 
 /** Mean of |x| along a straight line from a to b. */

@@ -10,7 +10,8 @@ export const KOLMOGOROV_MEAN = 0.8687311606361592;
  * transform for small; both reach double precision where they are used.
  */
 export function kolmogorovTail(x: number): number {
-  if (!(x > 0)) return 1;
+  // Below, 1 less than the last bit; and the transform divides by x.
+  if (!(x > 0.1)) return 1;
   if (x < 1) {
     const step = exp(-(Math.PI * Math.PI) / (8 * x * x));
     let sum = 0;
@@ -38,6 +39,8 @@ export function kolmogorovQuantile(p: number): number {
 export function studentTail(t: number, degrees: number): number {
   const even = Math.max(2, 2 * Math.floor(degrees / 2));
   if (t < 0) return 1 - studentTail(-t, even);
+  // Less than 1e-16, and the square of t might not be finite.
+  if (t > 1e8) return 0;
   const cos2 = even / (even + t * t);
   let term = 1;
   let sum = 1;

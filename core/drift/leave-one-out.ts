@@ -9,14 +9,18 @@ export interface Block {
   readonly counts: Uint32Array;
 }
 
+/** How far a window lies from what was expected; both are counts or shares in the cells. */
+export type Distance = (window: Float64Array, expected: Float64Array) => number;
+
 /**
- * D of each window of whole blocks against all the others of the reference, windows overlapping by half. A window is
- * held against its own kinds of time in proportion, as live ones are.
+ * D (or another distance) of each window of whole blocks against all the others of the reference, windows overlapping by
+ * half. A window is held against its own kinds of time in proportion, as live ones are.
  * @param partOf which kind of time a block is: 0 or 1
  */
 export function* leaveOneOut(
   blocks: readonly Block[],
   partOf: (index: number) => number,
+  distance: Distance = cellDistance,
 ): Stepwise<number[]> {
   const cells = blocks[0]?.counts.length ?? 0;
   const totals = [new Float64Array(cells), new Float64Array(cells)] as const;
@@ -53,7 +57,7 @@ export function* leaveOneOut(
         expected[cell] = (expected[cell] as number) + share * ((total[cell] as number) - count);
       }
     }
-    const d = known ? cellDistance(window, expected) : Number.NaN;
+    const d = known ? distance(window, expected) : Number.NaN;
     if (Number.isFinite(d)) distances.push(d);
     yield;
   }

@@ -7,6 +7,7 @@ import {
 } from './decision.ts';
 import { DAY_MS, type DriftReference, isProvisional } from './reference.ts';
 import { type DriftExtent, driftSeverity } from './severity.ts';
+import { exceedanceOf } from './significance.ts';
 import { type DriftSample, DriftWindows } from './windows.ts';
 
 /**
@@ -165,9 +166,8 @@ export class DriftMonitor {
 function extentOf(streams: readonly StreamJudgement[], persistence: number): DriftExtent {
   const judged = streams.filter(({ unjudged }) => unjudged === null);
   const metrics = streams.slice(0, -1).filter(({ unjudged }) => unjudged === null);
-  const ratios = judged.map(({ d, threshold }) => d / threshold).filter(Number.isFinite);
   return {
-    exceedance: Math.max(0, ...ratios),
+    exceedance: Math.max(0, ...judged.map(exceedanceOf)),
     share: metrics.filter(({ over }) => over).length / Math.max(1, metrics.length),
     persistence,
   };

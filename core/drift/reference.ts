@@ -23,6 +23,11 @@ export interface DriftReference {
   readonly weights: Uint32Array;
   /** streams x STATISTICS, at the places below. */
   readonly statistics: Float64Array;
+  /**
+   * streams x DISTANCES, at the places below; NaN where they are not known: models from before there were any, where D alone
+   * decides.
+   */
+  readonly distances: Float64Array;
 }
 
 export const KNOTS = 255;
@@ -49,6 +54,19 @@ export const STATISTIC = {
   longestRunMs: 7,
 } as const;
 export const STATISTICS = 8;
+
+/** Places in a stream's distances: of each reference window from the rest of the reference, beside mean and SD of D. */
+export const DISTANCE = {
+  largestD: 0,
+  /** Of the Wasserstein distance (TRIM left out), in the metric's unit. */
+  meanShift: 1,
+  sdShift: 2,
+  largestShift: 3,
+} as const;
+export const DISTANCES = 4;
+
+/** Share of a window's values at either end that has no part in how far it has moved: a few spikes are no drift. */
+export const TRIM = 0.05;
 export type Statistic = keyof typeof STATISTIC;
 
 export const DAY_MS = 86_400_000;
@@ -67,6 +85,11 @@ export const isProvisional = (reference: DriftReference): boolean =>
 
 export function statisticOf(reference: DriftReference, stream: number, statistic: Statistic): number {
   return reference.statistics[stream * STATISTICS + STATISTIC[statistic]] as number;
+}
+
+/** @returns NaN where not known */
+export function distanceOf(reference: DriftReference, stream: number, which: keyof typeof DISTANCE): number {
+  return reference.distances[stream * DISTANCES + DISTANCE[which]] as number;
 }
 
 /** The knots of a stream, without the padding. */

@@ -4,7 +4,7 @@
  * simulated hosts get.
  */
 export interface DriftExtent {
-  /** Largest D as a share of its threshold. */
+  /** Largest D, or Wasserstein distance, as a share of its threshold. */
   readonly exceedance: number;
   /** Share of the judged metrics over their thresholds. */
   readonly share: number;

@@ -1,4 +1,5 @@
 import type { DriftPhase } from '../drift/monitor.ts';
+import { overByShiftAlone } from '../drift/significance.ts';
 import { formatDuration } from '../words.ts';
 import type { AlertData, Sequence } from './events.ts';
 
@@ -31,8 +32,10 @@ export interface DriftStream {
   readonly threshold: number | null;
   readonly over: boolean;
   readonly direction: DriftDirection;
-  /** Wasserstein distance, in the metric's unit, and in robust standard deviations of the training. */
+  /** Wasserstein distance (5 % of the values at either end left out) in the metric's unit, and from where on it counts. */
   readonly shift: number | null;
+  readonly shiftThreshold: number | null;
+  /** The shift in robust standard deviations of the training. */
   readonly effect: number | null;
   /** Why it was not judged. */
   readonly unjudged: string | null;
@@ -97,8 +100,11 @@ export function driftSentence(
   return `${what} (severity ${it.severity} of 10${since}): ${named.join(', ')}${more}.${provisional}`;
 }
 
-function streamWords({ label, d, threshold, direction }: DriftStream): string {
+function streamWords(stream: DriftStream): string {
+  const { label, d, threshold, direction } = stream;
   const where = direction === 'shape' ? 'spread otherwise' : direction;
+  const byShift = overByShiftAlone(stream);
+  if (byShift !== null) return `${label} ${where} (shift ${byShift.toFixed(1)} times its threshold)`;
   return `${label} ${where} (D ${d?.toFixed(2) ?? '?'}, threshold ${threshold?.toFixed(2) ?? '?'})`;
 }
 

@@ -168,6 +168,7 @@ const driftStream = record({
   over: flag,
   direction: choice(...DRIFT_DIRECTIONS),
   shift: orNull(number),
+  shiftThreshold: orNull(number),
   effect: orNull(number),
   unjudged: orNull(text),
 });

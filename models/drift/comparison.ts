@@ -5,6 +5,7 @@ import { type KsPValue, ksPValue, ksStatistic } from '../../core/drift/ks.ts';
 import { type DriftDecision, DriftMonitor, type DriftPhase, WARN_AFTER } from '../../core/drift/monitor.ts';
 import { countCells } from '../../core/drift/reference.ts';
 import { driftSeverity } from '../../core/drift/severity.ts';
+import { exceedanceOf } from '../../core/drift/significance.ts';
 import { sortedFinite } from '../../core/math.ts';
 import type { Recording } from '../data/recording.ts';
 import { DataError } from '../data/table.ts';
@@ -33,12 +34,16 @@ export interface FeatureDrift {
   readonly psi: number | null;
   /** Share of LIVE's rows without a value. */
   readonly missing: number;
-  /** The window that lies farthest beyond its threshold, or nearest to it. */
+  /** The window of which D or shift lies farthest beyond its threshold, or nearest to it. */
   readonly farthest: {
     readonly atMs: number;
     readonly d: number;
     readonly threshold: number;
+    /** Wasserstein distance in the metric's unit, a twentieth at either end left out; the threshold is infinite where none is known. */
+    readonly shift: number;
+    readonly shiftThreshold: number;
     readonly p: number;
+    readonly over: boolean;
   } | null;
   readonly windowsJudged: number;
   readonly windowsOver: number;
@@ -180,7 +185,8 @@ function overTime(
   let [windowsJudged, windowsOver, streak, longestStreak] = [0, 0, 0, 0];
   let why: Unjudged | null = null;
   for (const { atMs, streams } of judged) {
-    const { d, threshold, p, over, unjudged } = streams[stream] as StreamJudgement;
+    const judgement = streams[stream] as StreamJudgement;
+    const { d, threshold, shift, shiftThreshold, p, over, unjudged } = judgement;
     streak = over ? streak + 1 : 0;
     if (unjudged !== null) {
       why = unjudged;
@@ -189,9 +195,9 @@ function overTime(
     windowsJudged++;
     if (over) windowsOver++;
     longestStreak = Math.max(longestStreak, streak);
-    const exceedance = d / threshold;
-    if (farthest === null || exceedance > farthest.d / farthest.threshold)
-      farthest = { atMs, d, threshold, p };
+    const exceedance = exceedanceOf(judgement);
+    if (farthest === null || exceedance > exceedanceOf(farthest))
+      farthest = { atMs, d, threshold, shift, shiftThreshold, p, over };
     // Of one feature: the share of the others has no part in it.
     severity = Math.max(severity ?? 1, driftSeverity({ exceedance, share: 0, persistence: streak }));
   }

@@ -159,7 +159,7 @@ describe('drift', () => {
     }[];
     const told = batches.filter(({ drift }) => drift !== undefined);
     expect(told.length).toBeLessThan(batches.length);
-    expect(told.at(-1)?.drift?.streams[0]?.name).toBe('score');
+    expect(told.at(-1)?.drift?.streams[0]?.name).toBe('memory');
     expect(batches.at(-1)?.health.driftSeverity).toBeGreaterThan(3);
     for (const batch of batches) expect(validator('telemetry')(batch)).toEqual([]);
   });

@@ -16,6 +16,7 @@ const stream = (
   over: d > 0.3,
   direction: 'higher' as const,
   shift: 1,
+  shiftThreshold: 9,
   effect: 1,
   unjudged,
 });
@@ -41,6 +42,11 @@ describe('doctor on drift', () => {
     expect(found(report({}))).toMatchObject([
       { status: 'ok', says: expect.stringMatching(/^steady, severity 1 of 10; D cpu 0\.10 of 0\.30/) },
     ]);
+  });
+
+  test('what the shift alone tells of says so', () => {
+    const [told] = found(report({ streams: [{ ...stream('cpu', 0.1), shift: 27 }] }));
+    expect(told?.says).toMatch(/; D cpu 0\.10 of 0\.30 \(shift 3\.0 times its threshold\)/);
   });
 
   test('a host that drifts is told, with what to do', () => {

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fitDriftReference, modelDrift } from '../../core/drift/calibration.ts';
 import { DriftMonitor } from '../../core/drift/monitor.ts';
-import { CELLS, type DriftReference, KNOTS, PARTS, STATISTICS } from '../../core/drift/reference.ts';
+import {
+  CELLS,
+  DISTANCES,
+  type DriftReference,
+  KNOTS,
+  PARTS,
+  STATISTICS,
+} from '../../core/drift/reference.ts';
 import { runToEnd } from '../../core/features.ts';
 import type { Model } from '../../core/model.ts';
 import { TRAINING_DEFAULTS, trainModel } from '../../core/train.ts';
@@ -64,16 +71,29 @@ describe('the reference of drift in an artifact', () => {
     expect(decodeModel(encodeModel({ ...model, drift: weekend })).drift).toEqual(weekend);
   });
 
+  test('from before there were two distances: the other arrays alone, read and written as they were', () => {
+    const older = { ...drift, distances: new Float64Array(drift.distances.length).fill(Number.NaN) };
+    const written = encodeModel({ ...model, drift: older });
+    const names = (of: Buffer): string[] =>
+      (headerOf(of)['arrays'] as unknown as { name: string }[]).map(({ name }) => name);
+    expect(names(written)).toEqual(names(bytes).filter((name) => name !== 'driftDistances'));
+    expect(names(written)).not.toEqual(names(bytes));
+    const decoded = decodeModel(written);
+    expect(decoded.drift).toEqual(older);
+    expect(encodeModel(decoded).equals(written)).toBe(true);
+    runs(decoded);
+  });
+
   test('takes 6 kB a stream', () => {
-    const stream = 8 * KNOTS + 8 * STATISTICS + 4 * PARTS * CELLS;
-    expect(stream).toBeLessThan(6200);
+    const stream = 8 * KNOTS + 8 * (STATISTICS + DISTANCES) + 4 * PARTS * CELLS;
+    expect(stream).toBeLessThan(6300);
     expect(bytes.length - encodeModel(model).length).toBeLessThan(3 * stream + 400);
   });
 
   test('every byte of it may be wrong: refused, or safe to run', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom('driftKnots', 'driftStatistics', 'driftWeights'),
+        fc.constantFrom('driftKnots', 'driftStatistics', 'driftWeights', 'driftDistances'),
         fc.nat(),
         fc.nat(255),
         (name, place, value) => {
@@ -88,6 +108,9 @@ describe('the reference of drift in an artifact', () => {
   test.each([
     ['driftKnots', 'knots that fall', (view: DataView) => view.setFloat64(0, 1e9, true)],
     ['driftStatistics', 'a mean D above 1', (view: DataView) => view.setFloat64(0, 2, true)],
+    ['driftDistances', 'a largest D above 1', (view: DataView) => view.setFloat64(0, 2, true)],
+    ['driftDistances', 'a shift below 0', (view: DataView) => view.setFloat64(8, -1, true)],
+    ['driftDistances', 'one of them unknown', (view: DataView) => view.setFloat64(16, Number.NaN, true)],
     ['driftStatistics', 'a weekend that is not known', (view: DataView) => view.setFloat64(24, 1, true)],
   ] as const)('%s: %s', (name, _, change) => {
     expect(faultOf(withArray(bytes, name, change))).toBe('badArray');

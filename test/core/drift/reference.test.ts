@@ -16,6 +16,7 @@ import {
   partWeights,
   quantileCells,
   statisticOf,
+  TRIM,
   WEEK_MS,
   weekendShare,
 } from '../../../core/drift/reference.ts';
@@ -73,6 +74,45 @@ describe('distances', () => {
     expect(wasserstein(reference, [0, 0, 0, 0, 0, 0, 0, 4, 0])).toBeCloseTo(1.5, 12);
     // All of them 2 beyond the last knot.
     expect(wasserstein(reference, [0, 0, 0, 0, 0, 0, 0, 0, 4], 2)).toBeCloseTo(3.5, 12);
+  });
+
+  /** Mean difference of the sorted values, so many at either end left out. */
+  const bySorting = (a: readonly number[], b: readonly number[], leftOut: number): number => {
+    const [x, y] = [a, b].map((values) => [...values].sort((p, q) => p - q)) as [number[], number[]];
+    const ways = x.map((value, i) => Math.abs(value - (y[i] as number))).slice(leftOut, a.length - leftOut);
+    return ways.reduce((sum, way) => sum + way, 0) / ways.length;
+  };
+
+  test('Wasserstein is the mean difference of sorted values, trimmed or not', () => {
+    const values = fc.array(fc.integer({ min: -30, max: 30 }), { minLength: 40, maxLength: 40 });
+    fc.assert(
+      fc.property(values, values, (before, live) => {
+        // All values are knots, so that the cells know them exactly.
+        const knots = chooseKnots(ascending([...before, ...live]));
+        const cells = { values: knots, weights: Float64Array.from(countCells(before, knots)) };
+        const counts = countCells(live, knots);
+        expect(wasserstein(cells, counts)).toBeCloseTo(bySorting(before, live, 0), 9);
+        expect(wasserstein(cells, counts, 0, TRIM)).toBeCloseTo(bySorting(before, live, 2), 9);
+      }),
+    );
+  });
+
+  test('trimmed, it is blind to a few spikes, and all beyond the knots count as they are', () => {
+    const before = Array.from({ length: 100 }, (_, i) => i % 50);
+    const knots = chooseKnots(ascending(before));
+    const cells = { values: knots, weights: Float64Array.from(countCells(before, knots)) };
+    const way = (live: readonly number[], trim: number): number => {
+      const beyond = live.reduce((sum, x) => sum + Math.max(0, -x, x - 49), 0) / live.length;
+      return wasserstein(cells, countCells(live, knots), beyond, trim);
+    };
+    const spikes = before.map((x, i) => (i < 4 ? 1e6 : x));
+    expect(way(spikes, 0)).toBeGreaterThan(10_000);
+    expect(way(spikes, TRIM)).toBeLessThan(3);
+    for (const shift of [80, 1000, -200]) {
+      const moved = before.map((x) => x + shift);
+      expect(way(moved, 0)).toBeCloseTo(bySorting(before, moved, 0), 9);
+      expect(way(moved, TRIM)).toBeCloseTo(bySorting(before, moved, 5), 9);
+    }
   });
 
   test('PSI is 0 for the same shares, and grows with what moved', () => {
