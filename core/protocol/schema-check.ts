@@ -57,7 +57,9 @@ function textFault(schema: JsonSchema, text: string, wrong: Wrong): Fault {
     maxLength?: number;
     format?: string;
   };
-  if (text.length < minLength || text.length > maxLength)
+  // In characters, as JSON Schema counts: UTF-16 has up to two units for one.
+  const characters = text.length > minLength && text.length <= maxLength ? text.length : [...text].length;
+  if (characters < minLength || characters > maxLength)
     return wrong(`${minLength} to ${maxLength} characters`);
   if (pattern !== undefined && !new RegExp(pattern, 'u').test(text)) return wrong(`a text like ${pattern}`);
   if (format === 'date-time' && !isTime(text)) return wrong('a time as 2026-01-31T00:00:00.000Z');

@@ -11,7 +11,15 @@ import {
   text,
   time,
 } from './schema-builders.ts';
-import { COMMANDS, ROLES, ROLLOUT_MODES, ROLLOUT_STATES, type TrustType } from './trust.ts';
+import {
+  COMMANDS,
+  MAX_SIGNATURES,
+  MAX_THRESHOLD,
+  ROLES,
+  ROLLOUT_MODES,
+  ROLLOUT_STATES,
+  type TrustType,
+} from './trust.ts';
 
 /** JSON Schemas of the signed documents: agents check with these what the signatures have vouched for. */
 
@@ -51,7 +59,7 @@ const signed = (type: TrustType, properties: Readonly<Record<string, JsonSchema>
     ...properties,
   });
 
-const role = record({ threshold: upTo(MOST_KEYS, 1), keys: most(MOST_KEYS, sha256) });
+const role = record({ threshold: upTo(MAX_THRESHOLD, 1), keys: most(MOST_KEYS, sha256) });
 const labels: JsonSchema = {
   type: 'object',
   additionalProperties: line(256),
@@ -149,7 +157,10 @@ export const DOCUMENT_SCHEMAS: Readonly<Record<TrustType, JsonSchema>> = { root,
 export const ENVELOPE: JsonSchema = record({
   payloadType: line(128),
   payload: { type: 'string', minLength: 1, pattern: '^[A-Za-z0-9+/]*={0,2}$' },
-  signatures: most(16, record({ keyid: sha256, sig: { type: 'string', pattern: '^[A-Za-z0-9+/]{86}==$' } })),
+  signatures: most(
+    MAX_SIGNATURES,
+    record({ keyid: sha256, sig: { type: 'string', pattern: '^[A-Za-z0-9+/]{86}==$' } }),
+  ),
 });
 
 const digestOrNull = orNull(sha256);

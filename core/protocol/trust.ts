@@ -164,4 +164,6 @@ export const MAX_ENVELOPE_BYTES = 192 * 1024;
 /** Of a payload in an envelope. */
 export const MAX_PAYLOAD_BYTES = 128 * 1024;
 export const MAX_SIGNATURES = 16;
+/** Of any role: the next root carries the signatures of the old keys and of the new ones. */
+export const MAX_THRESHOLD = MAX_SIGNATURES / 2;
 export const MAX_COMMAND_MS = 3_600_000;

@@ -10,34 +10,43 @@ import {
 import { keyIdOf } from './keys.ts';
 import { TrustError } from './trust-error.ts';
 
-/** Holds a root against itself: signed by its own keys, and no role that nobody could fill. @throws TrustError */
-function checkedRoot(sealed: Sealed): RootDocument {
-  requireType(sealed, 'root');
-  // Its own keys vouch for it, so it has to be read first; canonical text and schema come before any of it is used.
-  const root = documentOf(sealed, 'root');
-  const bad = (why: string): TrustError => new TrustError('notADocument', `no root document: ${why}`);
+/** What can't be in a root, however many have signed it: a key that is none, a role that nobody could fill; or null. */
+export function rootFault(root: RootDocument): string | null {
   for (const [keyId, { name, ed25519 }] of Object.entries(root.keys)) {
     let id: string;
     try {
       id = keyIdOf(publicKeyOf(ed25519));
     } catch {
-      throw bad(`the key of ${name} is none`);
+      return `the key of ${name} is none`;
     }
-    if (id !== keyId) throw bad(`the key of ${name} has another id than it says`);
+    if (id !== keyId) return `the key of ${name} has another id than it says`;
   }
   for (const name of ROLES) {
     const { threshold, keys } = root.roles[name];
-    if (new Set(keys).size !== keys.length) throw bad(`the role ${name} names a key twice`);
-    const unknown = keys.find((key) => root.keys[key] === undefined);
-    if (unknown !== undefined) throw bad(`the role ${name} names a key that isn't there: ${unknown}`);
+    if (new Set(keys).size !== keys.length) return `the role ${name} names a key twice`;
+    const unknown = keys.find((key) => !Object.hasOwn(root.keys, key));
+    if (unknown !== undefined) return `the role ${name} names a key that isn't there: ${unknown}`;
     // Roles that nobody holds are empty: their documents are never accepted.
     if (keys.length > 0 && threshold > keys.length) {
-      throw bad(`the role ${name} asks for ${threshold} of ${keys.length} keys`);
+      return `the role ${name} asks for ${threshold} of ${keys.length} keys`;
     }
   }
-  const { root: own } = root.roles;
-  if (own.keys.length === 0) throw bad('nobody may sign the next root');
-  requireSignatures(sealed, 'root', own, root.keys);
+  return root.roles.root.keys.length === 0 ? 'nobody may sign the next root' : null;
+}
+
+/** A root as it is written, whoever signed it. @throws TrustError */
+export function writtenRoot(sealed: Sealed): RootDocument {
+  requireType(sealed, 'root');
+  const root = documentOf(sealed, 'root');
+  const fault = rootFault(root);
+  if (fault !== null) throw new TrustError('notADocument', `no root document: ${fault}`);
+  return root;
+}
+
+/** Its own keys vouch for it, so it has to be read first. @throws TrustError */
+function checkedRoot(sealed: Sealed): RootDocument {
+  const root = writtenRoot(sealed);
+  requireSignatures(sealed, 'root', root.roles.root, root.keys);
   return root;
 }
 

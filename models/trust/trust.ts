@@ -1,4 +1,3 @@
-import { canonicalJson } from '../../core/protocol/canonical.ts';
 import {
   type CommandDocument,
   MAX_COMMAND_MS,
@@ -8,16 +7,10 @@ import {
   type RoleName,
   type RolloutDocument,
 } from '../../core/protocol/trust.ts';
-import {
-  documentOf,
-  openEnvelope,
-  requireSignatures,
-  requireType,
-  type Sealed,
-  signers,
-} from './envelope.ts';
-import { nextRoot, pinnedRoot, type TrustedRoot } from './root.ts';
+import { documentOf, openEnvelope, requireSignatures, requireType, type Sealed } from './envelope.ts';
+import { nextRoot, pinnedRoot, selfSignedRoot, type TrustedRoot } from './root.ts';
 import { TrustError } from './trust-error.ts';
+import { afterRoot, requireRenewal, vouchedBy } from './vouching.ts';
 
 /** What has to survive: JSON, stored before anything that it allows is done. */
 export interface TrustState {
@@ -77,11 +70,15 @@ export class Trust {
     this.#root = pinnedRoot(installed, pin);
     this.#state = state;
     if (state.root === null) return;
-    const kept = openEnvelope(Buffer.from(state.root));
-    const root = pinnedRoot(Buffer.from(state.root), kept.sha256);
-    // An installation that came with a newer root wins; another fleet's state is none of ours.
-    if (root.document.fleet === this.root.fleet && root.document.version > this.root.version)
-      this.#root = root;
+    const kept = selfSignedRoot(Buffer.from(state.root));
+    if (kept.document.fleet !== this.root.fleet) {
+      this.#state = NO_TRUST;
+    } else if (kept.document.version > this.root.version) {
+      this.#root = kept;
+    } else if (kept.sha256 !== this.rootSha256) {
+      // The installation came with a newer root, which wins.
+      this.#state = { ...afterRoot(state, kept.document, this.root), root: null };
+    }
   }
 
   get state(): TrustState {
@@ -105,22 +102,16 @@ export class Trust {
   acceptRoot(bytes: Uint8Array): boolean {
     const next = nextRoot(this.#root, bytes);
     if (next === null) return false;
+    const state = afterRoot(this.#state, this.root, next.document);
+    this.#state = { ...state, root: Buffer.from(bytes).toString('utf8') };
     this.#root = next;
-    // What a stolen key has dated into the future is forgotten with it (TUF's fast-forward recovery).
-    const timeFloorMs = Date.parse(next.document.issuedAt);
-    this.#state = { ...this.#state, root: Buffer.from(bytes).toString('utf8'), timeFloorMs };
     return true;
   }
 
   acceptRollout(bytes: Uint8Array, model: string, clockMs: number): Accepted<RolloutDocument> {
     const sealed = this.#opened(bytes, 'rollout', clockMs);
-    const { roles, keys } = this.root;
-    const full =
-      signers(sealed, roles.rollout, keys).size >= roles.rollout.threshold && roles.rollout.keys.length > 0;
-    const { renewal } = roles;
-    const renewed =
-      !full && renewal.keys.length > 0 && signers(sealed, renewal, keys).size >= renewal.threshold;
-    if (!full && !renewed) requireSignatures(sealed, 'rollout', roles.rollout, keys);
+    const by = vouchedBy(sealed, this.root);
+    if (by === null) requireSignatures(sealed, 'rollout', this.#role('rollout'), this.root.keys);
     const document = documentOf(sealed, 'rollout');
     this.#requireFleet(document);
     if (document.model !== model) {
@@ -138,14 +129,14 @@ export class Trust {
       );
     }
     this.requireValid(document, 'rollout', clockMs);
-    if (renewed) this.#requireSameContent(document, seen);
+    if (by === 'renewal') requireRenewal(document, this.rollout(model)?.document ?? null);
     const entry = {
       version: document.version,
       sha256: sealed.sha256,
       envelope: Buffer.from(bytes).toString('utf8'),
     };
     this.#state = { ...this.#state, rollouts: { ...this.#state.rollouts, [model]: entry } };
-    this.#passed(document, clockMs);
+    this.#passed(by === 'rollout' ? document : null, clockMs);
     return { document, sha256: sealed.sha256, isNew: true };
   }
 
@@ -247,7 +238,7 @@ export class Trust {
     // Forgetting one would make it good again: rather none is taken until some have expired.
     if (open.length >= MOST_COMMANDS) throw new TrustError('replayed', 'too many commands within an hour');
     this.#state = { ...this.#state, commands: [...open, { id: document.commandId, untilMs }] };
-    this.#passed(document, clockMs);
+    this.#passed(null, clockMs);
     return document;
   }
 
@@ -286,21 +277,14 @@ export class Trust {
     throw new TrustError('expired', `the ${what} expired at ${expiresAt}`);
   }
 
-  #requireSameContent(document: RolloutDocument, seen: SeenRollout | undefined): void {
-    const before =
-      seen === undefined ? null : documentOf(openEnvelope(Buffer.from(seen.envelope)), 'rollout');
-    const content = ({ version: _, issuedAt: __, expiresAt: ___, ...rest }: RolloutDocument): string =>
-      canonicalJson(rest);
-    if (before !== null && content(before) === content(document)) return;
-    throw new TrustError(
-      'renewalChanged',
-      'a renewal may change nothing but the dates of the rollout before',
-    );
-  }
-
-  /** Its time has been: later documents are never judged by an earlier one. */
-  #passed({ issuedAt }: { readonly issuedAt: string }, clockMs: number): void {
-    const timeFloorMs = Math.max(this.#state.timeFloorMs, Date.parse(issuedAt), clockMs);
+  /**
+   * Its time has been: later documents are never judged by an earlier one.
+   * @param document null where its keys are not to be believed as to what time it is: those of renewals and commands
+   * are at hand on a machine in the network, and what they date ahead would expire everything else
+   */
+  #passed(document: { readonly issuedAt: string } | null, clockMs: number): void {
+    const issuedMs = document === null ? 0 : Date.parse(document.issuedAt);
+    const timeFloorMs = Math.max(this.#state.timeFloorMs, issuedMs, clockMs);
     this.#state = { ...this.#state, timeFloorMs };
   }
 }

@@ -11,20 +11,12 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_SECONDS = 30;
 const SESSION_EXPIRY_SECONDS = 86_400;
 
-/** Options of one mqtt.js client: no reconnecting, no queues, no prebuilt buffers (18 MB). */
-export function clientOptions(
-  config: SinkConfig,
-  identity: AgentIdentity,
-  topics: AgentTopics,
-  version: 4 | 5,
-  clean: boolean,
-): IClientOptions {
+/** What holds for every mqtt.js client of ours: credentials, no reconnecting, no queues, no prebuilt buffers (18 MB). */
+export function commonOptions(config: SinkConfig, version: 4 | 5): IClientOptions {
   const password = readSecret(config, 'passwordFile');
   const username = readSecret(config, 'usernameFile') ?? config.username;
   return {
-    clientId: `edgewood-${identity.site}-${identity.hostId}`,
     protocolVersion: version,
-    clean,
     keepalive: KEEPALIVE_SECONDS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectPeriod: 0,
@@ -33,6 +25,21 @@ export function clientOptions(
     writeCache: false,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
+  };
+}
+
+/** Options of an agent's client: its id, its will, a session that outlasts a short outage. */
+export function clientOptions(
+  config: SinkConfig,
+  identity: AgentIdentity,
+  topics: AgentTopics,
+  version: 4 | 5,
+  clean: boolean,
+): IClientOptions {
+  return {
+    ...commonOptions(config, version),
+    clientId: `edgewood-${identity.site}-${identity.hostId}`,
+    clean,
     ...(version === 5 && {
       properties: {
         sessionExpiryInterval: SESSION_EXPIRY_SECONDS,
