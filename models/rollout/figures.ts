@@ -163,9 +163,11 @@ function about(
   return release?.artifactSha256 === plan.release.artifactSha256 ? said : null;
 }
 
-/** Applied: committed. In shadow: it scores rows beside the other model. */
+/** Applied: committed. In shadow: it has scored rows beside the other model, of history or live. */
 const hasExecuted = ({ mode }: Progress, { state, figures }: ReportedDocument): boolean =>
-  mode === 'apply' ? state === 'committed' : state === 'shadow' && figures !== null && figures.rows > 0;
+  mode === 'apply'
+    ? state === 'committed'
+    : (state === 'shadow' || state === 'probation') && figures !== null && figures.rows > 0;
 
 /** Of hosts that have heard of this stage, since each took the document it counts from. */
 function rate(hosts: readonly KnownHost[], { stageVersion, startedMs }: Progress, nowMs: number): RateSide {

@@ -23,6 +23,8 @@ export interface RolloutPlan {
   readonly shadowSoakMs: number;
   readonly stages: readonly Stage[];
   readonly jitterMs: number;
+  /** How long a document is good for; issued again in time. */
+  readonly validMs: number;
   readonly gate: RolloutGate;
   readonly limits: RolloutLimits;
 }
@@ -75,6 +77,7 @@ export const DEFAULT_SHARES: Readonly<Record<RolloutMode, readonly number[]>> = 
 };
 /** The last one holds for the stages after it. */
 export const DEFAULT_SOAK_MS: readonly number[] = [HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS];
+export const DEFAULT_VALID_MS = 7 * 24 * HOUR_MS;
 export const DEFAULT_GATE: RolloutGate = {
   shadowRows: 17_280,
   probationMs: HOUR_MS,

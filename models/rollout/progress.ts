@@ -59,19 +59,38 @@ export const aborted = (progress: Progress): Progress => ({
 
 export const completed = (progress: Progress): Progress => ({ ...progress, status: 'completed' });
 
+/**
+ * What lay at the broker, and this registry did not know: its stage, where it is of this rollout; else this rollout has
+ * been replaced by another.
+ */
+export function adopted(plan: RolloutPlan, progress: Progress, document: RolloutDocument): Progress {
+  const { release, cohort, mode, state, version } = document;
+  if (release.sha256 !== plan.release.sha256 || cohort.seed !== plan.seed) return aborted(progress);
+  const reached = plan.stages.findLastIndex(({ share }) => share <= cohort.fraction);
+  return {
+    ...progress,
+    status: state === 'aborted' ? 'aborted' : 'running',
+    state,
+    mode,
+    stage: mode === 'shadow' ? 0 : Math.max(0, reached),
+    fraction: cohort.fraction,
+    stageVersion: version,
+    reachedMs: null,
+  };
+}
+
 export function documentFor(
   plan: RolloutPlan,
   { mode, fraction, state }: Progress,
   version: number,
   nowMs: number,
-  validMs: number,
 ): RolloutDocument {
   return {
     type: 'rollout',
     schemaVersion: 1,
     fleet: plan.fleet,
     issuedAt: new Date(nowMs).toISOString(),
-    expiresAt: new Date(nowMs + validMs).toISOString(),
+    expiresAt: new Date(nowMs + plan.validMs).toISOString(),
     model: plan.model,
     version,
     release: plan.release,

@@ -1,5 +1,5 @@
 import type { InstallState, ReportedDocument } from '../../core/protocol/reported.ts';
-import type { KnownHost, Progress, RolloutPlan } from '../../models/rollout/plan.ts';
+import type { KnownHost, RolloutPlan } from '../../models/rollout/plan.ts';
 import { DEFAULT_GATE, DEFAULT_LIMITS } from '../../models/rollout/plan.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -23,6 +23,7 @@ export const testPlan = (changes: Partial<RolloutPlan> = {}): RolloutPlan => ({
     { share: 1, soakMs: HOUR_MS },
   ],
   jitterMs: 0,
+  validMs: 7 * 24 * HOUR_MS,
   gate: DEFAULT_GATE,
   limits: DEFAULT_LIMITS,
   ...changes,
@@ -72,5 +73,3 @@ export const alarms = (opened: number, hours = 1): Partial<ReportedDocument> => 
 /** All hosts do the same. */
 export const many = (count: number, of: (hostId: string, i: number) => KnownHost): KnownHost[] =>
   Array.from({ length: count }, (_, i) => of(`h${i}`, i));
-
-export type { Progress };

@@ -146,7 +146,7 @@ test('from stage to stage: only larger, each document newer and valid, to 100 % 
         );
       let progress = begun(firstStage(own, hostsAt(0)), version, nowMs);
       for (let step = 0; step < 20; step++) {
-        expect(seal(documentFor(own, progress, version, nowMs, 7 * 24 * HOUR_MS)).payload).not.toBe('');
+        expect(seal(documentFor(own, progress, version, nowMs)).payload).not.toBe('');
         const hosts = hostsAt(progress.fraction);
         const result = judge(own, progress, hosts, nowMs);
         progress = JSON.parse(JSON.stringify(result.progress)) as Progress;
