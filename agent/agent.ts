@@ -6,8 +6,12 @@ import { calibratedFor } from '../core/model.ts';
 import type { AlertData } from '../core/protocol/events.ts';
 import type { Verdict } from '../core/protocol/verdict.ts';
 import type { Sample } from '../core/sample.ts';
-import { Watcher, type WatcherState } from '../core/watcher.ts';
+import { type Judgement, Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
+import type { BackgroundDependencies } from './background.ts';
+import type { Central } from './central/central.ts';
+import { carryOut } from './central/commands.ts';
+import type { CentralHooks } from './central/start.ts';
 import { Commits } from './commits.ts';
 import type { AgentConfig } from './config/config.ts';
 import { messageOf } from './delivery.ts';
@@ -24,6 +28,8 @@ import {
   identityChangedEvent,
   lifecycleEvent,
   maintenanceEvent,
+  modelActivatedEvent,
+  releaseEvent,
   storeReplacedEvent,
 } from './events.ts';
 import type { Figures } from './figures.ts';
@@ -76,6 +82,8 @@ export interface AgentDependencies {
   readonly figures: Figures;
   readonly newId: () => string;
   readonly setImmediate: (callback: () => void) => void;
+  /** Models from the centre; null where none is trusted. */
+  readonly central: ((hooks: CentralHooks) => Central) | null;
   /** The heaviest processes of this host now; null where it is not this host that is watched. */
   readonly survey: ((settings: AgentConfig['processes']) => Promise<AlertData['processes']>) | null;
   /** Told of every committed event and every judged sample: the local API's followers. */
@@ -94,6 +102,7 @@ export class Agent {
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
+  readonly central: Central | null;
   readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, incidents: 0 };
   #loaded: LoadedModel | null = null;
   #watcher: Watcher | null = null;
@@ -163,12 +172,65 @@ export class Agent {
       },
       degrade: (error) => this.#degrade(error),
     });
+    this.central = deps.central?.(this.#centralHooks(background)) ?? null;
     this.#incidents = new IncidentReports({
       ...deps,
       commits: this.#commits,
       processes: () => this.#config.processes,
       context: () => this.#alertContext(),
     });
+  }
+
+  #centralHooks(background: BackgroundDependencies): CentralHooks {
+    const { store, slots, clock, hostId, bootId, version, source, memory } = this.#deps;
+    const { schema } = source;
+    return {
+      ...background,
+      site: this.#config.site,
+      hostId,
+      bootId,
+      version,
+      slots,
+      nowMs: () => clock.nowMs(),
+      host: () => ({ store, schema, hostId, config: this.#config }),
+      labels: () => this.#config.labels,
+      loaded: () => this.#loaded,
+      residentBytes: () => memory().residentBytes,
+      adopt: (loaded) => this.#takeFromCentre(loaded),
+      told: (state, model, { release, figures, error }) => {
+        const modelSha256 = this.#loaded?.sha256 ?? null;
+        const about = { model, state, release, figures, error, modelSha256 };
+        this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
+      },
+      command: (document) =>
+        carryOut(document, {
+          store,
+          schema,
+          nowMs: () => clock.nowMs(),
+          snooze: (snooze) => this.snooze(snooze),
+          verdict: (id, verdict, note) => this.verdict(id, verdict, note),
+          selfTest: () => ({
+            state: this.state(),
+            version,
+            counters: { ...this.counters, lostEvents: this.lostEvents },
+          }),
+        }),
+    };
+  }
+
+  /** Another model, or none any more: then the host learns its own, as at its first start. */
+  #takeFromCentre(loaded: LoadedModel | null): void {
+    this.#retraining.giveUp();
+    if (loaded !== null) {
+      this.#replace(loaded, 'fresh');
+      this.#commits.commit(modelActivatedEvent(loaded, this.#deps.clock.nowMs()));
+      return;
+    }
+    const transition = this.#watcher?.invalidate(this.#deps.clock.nowMs()) ?? null;
+    if (transition !== null && this.#watcher !== null) this.#onTransition(transition, this.#watcher);
+    this.#loaded = null;
+    this.#watcher = null;
+    this.#drift.stop();
   }
 
   get #facts(): AgentFacts {
@@ -183,7 +245,10 @@ export class Agent {
   /** Takes up what was learned and what stood before a restart, and tells that the agent is here. */
   start(): void {
     const { store, slots, log } = this.#deps;
-    const loaded = slots.load((slot, fault) => log('error', 'model.unusable', { slot, fault }));
+    const loaded = slots.load(
+      (slot, fault) => log('error', 'model.unusable', { slot, fault }),
+      (sha256) => this.central?.mayRun(sha256) ?? false,
+    );
     if (loaded !== null) {
       const state = parse<WatcherState>(store.getState('watcher'));
       this.#adopt(loaded, 'restart', (watcher) => {
@@ -205,6 +270,7 @@ export class Agent {
       this.#commits.commit(storeReplacedEvent(this.#facts, epochReason, findings, this.#deps.clock.nowMs()));
     }
     this.#lifecycle('started');
+    this.central?.start();
     this.#deps.outward.wake();
   }
 
@@ -225,10 +291,12 @@ export class Agent {
     let score = Number.NaN;
     let standing = false;
     let opened = false;
+    let judged: Judgement | null = null;
+    const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
     if (watcher !== null) {
-      const gate = this.#maintenance.active.length > 0 ? 'maintenance' : 'open';
       const judgement = figures.time('score', () => watcher.step(sample, gate, this.#deps.newId));
       this.counters.judged++;
+      judged = judgement;
       score = judgement.score;
       standing = watcher.incident.standing !== null;
       opened = judgement.transition?.state === 'opened';
@@ -238,6 +306,7 @@ export class Agent {
     this.#keep(sample, score, standing, gap);
     if (opened) this.#onOpened(sample.timeMs);
     if (watcher !== null && watcher === this.#watcher) this.#follow(sample.timeMs, watcher, score, standing);
+    this.central?.judged(sample, gate, judged);
     this.#housekeeping(sample.timeMs, score);
   }
 
@@ -566,6 +635,7 @@ export class Agent {
       fitting: this.#retraining.running,
       drift: this.#drift.report(),
       performance: this.#performanceReport(),
+      central: this.central?.reported() ?? null,
       retraining: { ...this.#config.retraining, history: this.#retraining.document.history },
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,

@@ -1,4 +1,5 @@
 import { EVENT_TYPES } from '../core/protocol/events.ts';
+import { type ReleaseData, releaseSentence } from '../core/protocol/release-event.ts';
 import type { LoadedModel } from '../models/slots.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { Identity } from './identity.ts';
@@ -158,5 +159,24 @@ export function modelActivatedEvent(loaded: LoadedModel, timeMs: number): NewEve
     subject: null,
     data: (sequence) =>
       JSON.stringify({ schemaVersion: 1, sequence, slot: loaded.slot, model: modelSummary(loaded) }),
+  };
+}
+
+export function releaseEvent(
+  facts: AgentFacts,
+  about: Omit<ReleaseData, 'schemaVersion' | 'sequence' | 'host' | 'sentence'>,
+  timeMs: number,
+): NewEvent {
+  const { hostId, config } = facts;
+  const host = { id: hostId, name: config.hostName, labels: config.labels };
+  const { model, state, release, error } = about;
+  const sentence = releaseSentence(model, state, release, error);
+  return {
+    type: EVENT_TYPES.release,
+    severity: null,
+    timeMs,
+    subject: null,
+    data: (sequence) =>
+      JSON.stringify({ schemaVersion: 1, sequence, host, ...about, sentence } satisfies ReleaseData),
   };
 }

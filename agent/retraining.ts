@@ -1,6 +1,5 @@
 import type { Stepwise } from '../core/features.ts';
-import { INCIDENT_DEFAULTS } from '../core/incident.ts';
-import { calibratedFor, type Model } from '../core/model.ts';
+import type { Model } from '../core/model.ts';
 import { EVENT_TYPES } from '../core/protocol/events.ts';
 import {
   type RetrainingData,
@@ -9,8 +8,7 @@ import {
   retrainingSentence,
 } from '../core/protocol/retraining.ts';
 import type { MetricSchema } from '../core/sample.ts';
-import { Shadow, type ShadowComparison, shadowObjections } from '../core/shadow.ts';
-import { Watcher } from '../core/watcher.ts';
+import { type ShadowComparison, shadowObjections } from '../core/shadow.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
 import { Background, type BackgroundDependencies, type Outcome } from './background.ts';
 import type { AgentConfig } from './config/config.ts';
@@ -19,11 +17,9 @@ import type { Adoption, DriftWatch } from './drift.ts';
 import { type AgentFacts, modelActivatedEvent, modelSummary } from './events.ts';
 import { fitFromStore, LEAST_TRAINING_ROWS } from './learner.ts';
 import type { Log } from './log.ts';
+import { replayShadow } from './shadow-replay.ts';
 import type { NewEvent, Store } from './store/store.ts';
 
-/** Stored rows on which a new model is compared with the one that watches: 6 h at 5 s. */
-const SHADOW_ROWS = 4320;
-const SHADOW_WARM_ROWS = 320;
 const DAY_MS = 86_400_000;
 /**
  * A new model goes again by itself when, within a day of its activation and with the input steady, it has opened at
@@ -151,20 +147,9 @@ export class Retraining {
     const model = yield* fit;
     if (model === null || current === null) return model === null ? null : { model, comparison: null };
     const { store, schema, hostId } = this.#deps;
-    const { hostName, budget, renotifyMs } = this.#deps.config();
-    const settings = { ...INCIDENT_DEFAULTS, renotifyMs, infoPerDay: budget.infoPerDay };
-    const watchers = [model, calibratedFor(current, hostId, hostName)].map(
-      (one) => new Watcher(one, schema, settings),
-    ) as [Watcher, Watcher];
-    const shadow = new Shadow(...watchers);
-    let rows = 0;
-    for (const row of store.lastSamples(SHADOW_ROWS + SHADOW_WARM_ROWS)) {
-      if (row.values.length !== schema.length) continue;
-      if (rows++ < SHADOW_WARM_ROWS) for (const watcher of watchers) watcher.warm(row);
-      else shadow.step(row);
-      if (rows % 4 === 0) yield;
-    }
-    return { model, comparison: shadow.comparison(budget, model.provenance.intervalMs) };
+    const config = this.#deps.config();
+    const tally = yield* replayShadow(model, current, { store, schema, hostId, config });
+    return { model, comparison: tally.comparison(config.budget, model.provenance.intervalMs) };
   }
 
   #finish(outcome: Outcome<Fitted | null>, order: Order): void {

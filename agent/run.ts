@@ -5,7 +5,7 @@ import type { Source } from '../collector/source.ts';
 import type { AlertData, ProcessUse } from '../core/protocol/events.ts';
 import { schemaHash } from '../models/artifact.ts';
 import { ModelSlots } from '../models/slots.ts';
-import { Agent } from './agent.ts';
+import { Agent, type AgentDependencies } from './agent.ts';
 import { type AgentConfig, ConfigError } from './config/config.ts';
 import { controls } from './controls.ts';
 import { messageOf } from './delivery.ts';
@@ -96,7 +96,10 @@ async function assemble(
   const { hostId } = identity.record;
   const bootId = randomUUID();
   const speaker = { hostId, bootId, site: config.site, version, schemaHash: schemaHash(source.schema) };
+  let agent: Agent | null = null;
+  const control = controlOf(config, () => agent);
   const context = ({ hostName, labels }: AgentConfig): SinkContext => ({
+    control,
     identity: speaker,
     hostName,
     labels,
@@ -128,7 +131,6 @@ async function assemble(
     setTimer,
   });
   outward.follower = inference;
-  let agent: Agent | null = null;
   const api = new LocalApi(
     {
       status: () => agent?.status(),
@@ -151,6 +153,7 @@ async function assemble(
     source,
     store,
     slots: new ModelSlots(config.stateDir),
+    central: await centralAsAsked(config, log),
     outward,
     clock,
     log,
@@ -195,6 +198,30 @@ async function assemble(
   const running = drive({ ...parts, context });
   manager.ready(config.intervalMs);
   return running;
+}
+
+/** Loaded where it is asked for. */
+async function centralAsAsked(
+  { central, stateDir }: AgentConfig,
+  log: Log,
+): Promise<AgentDependencies['central']> {
+  if (central === null) return null;
+  const { centralFrom } = await import('./central/start.ts');
+  return centralFrom(central, stateDir, log);
+}
+
+/** What a sink hands over goes to whoever listens to the centre by then. */
+function controlOf({ central }: AgentConfig, agent: () => Agent | null): SinkContext['control'] {
+  if (central === null) return undefined;
+  return {
+    sink: central.sink,
+    listener: {
+      ready: (channel) => agent()?.central?.ready(channel),
+      lost: () => agent()?.central?.lost(),
+      document: (topic, payload) => agent()?.central?.document(topic, payload),
+      command: (name, payload) => agent()?.central?.command(name, payload),
+    },
+  };
 }
 
 /** Loaded where it is asked for. @throws SinkConfigurationError, TrackingSettingError */

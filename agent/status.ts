@@ -1,4 +1,5 @@
 import type { Source } from '../collector/source.ts';
+import type { ReportedDocument } from '../core/protocol/reported.ts';
 import type { Sample } from '../core/sample.ts';
 import type { Watcher } from '../core/watcher.ts';
 import type { LoadedModel } from '../models/slots.ts';
@@ -34,6 +35,7 @@ export interface StatusParts {
   readonly fitting: boolean;
   readonly drift: DriftReport | null;
   readonly performance: PerformanceReport;
+  readonly central: ReportedDocument | null;
   readonly retraining: AgentConfig['retraining'] & Pick<RetrainingDocument, 'history'>;
   readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;
@@ -60,6 +62,7 @@ export function statusReport(parts: StatusParts) {
     fitting: parts.fitting,
     drift: parts.drift,
     performance: parts.performance,
+    central: parts.central,
     retraining: parts.retraining,
     intervalMs: config.intervalMs,
     source: { kind: source.kind, description: source.describe(), faults: source.faults() },

@@ -37,13 +37,18 @@ export function command<Options>(row: {
   };
 }
 
-/** A command that only gathers others: `edgewood models list`. */
+/**
+ * A command that only gathers others: `edgewood models list`.
+ * @param parent the group that it is in
+ */
 export function group(
   name: string,
   describe: string,
   example: string,
   commands: readonly Command[],
+  parent = '',
 ): Command {
+  const path = `${parent} ${name}`.trim();
   return {
     command: name,
     describe,
@@ -52,10 +57,10 @@ export function group(
       yargs.command(name, describe, (inner) =>
         commands
           .reduce((chain, one) => one.register(chain, choose), inner)
-          .example(`$0 ${name} ${example}`, '')
+          .example(`$0 ${path} ${example}`, '')
           .demandCommand(
             1,
-            `${name}: which one? ${commands.map((one) => one.command.split(' ')[0]).join(', ')}`,
+            `${path}: which one? ${commands.map((one) => one.command.split(' ')[0]).join(', ')}`,
           ),
       ),
   };

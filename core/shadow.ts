@@ -1,6 +1,6 @@
 import type { Budget } from './model.ts';
 import type { Sample } from './sample.ts';
-import type { Watcher } from './watcher.ts';
+import type { Judgement, Watcher } from './watcher.ts';
 
 /** A model that shall replace another, on the rows that both see: what each would have made of them. */
 
@@ -33,25 +33,31 @@ const FREE_ALARMS = 2;
 const LEAST_ROWS_TO_BE_FLAT = 40;
 const DAY_MS = 86_400_000;
 
-export class Shadow {
-  readonly #candidate: Watcher;
-  readonly #current: Watcher;
+/** Counts what two models make of the same samples. */
+export class Tally {
   readonly #flagged = [0, 0];
   readonly #alarms = [0, 0];
   #rows = 0;
+  #disagreements = 0;
   #notFinite = 0;
   #lowest = Number.POSITIVE_INFINITY;
   #highest = Number.NEGATIVE_INFINITY;
 
-  constructor(candidate: Watcher, current: Watcher) {
-    this.#candidate = candidate;
-    this.#current = current;
+  get rows(): number {
+    return this.#rows;
   }
 
-  step(sample: Sample): void {
+  /** Samples that one flagged, and the other did not. */
+  get disagreements(): number {
+    return this.#disagreements;
+  }
+
+  /** @param current null where no other model judged it */
+  count(candidate: Judgement, current: Judgement | null): void {
     this.#rows++;
-    const score = this.#judge(this.#candidate, sample, 0);
-    this.#judge(this.#current, sample, 1);
+    const flagged = this.#side(candidate, 0);
+    if (current !== null && this.#side(current, 1) !== flagged) this.#disagreements++;
+    const { score } = candidate;
     if (!Number.isFinite(score)) this.#notFinite++;
     else {
       this.#lowest = Math.min(this.#lowest, score);
@@ -59,12 +65,11 @@ export class Shadow {
     }
   }
 
-  #judge(watcher: Watcher, sample: Sample, side: number): number {
-    const { score, observation, transition } = watcher.step(sample, 'open', () => 'shadow');
+  #side({ observation, transition }: Judgement, side: number): boolean {
     const over = observation.readings.some(({ value, thresholds }) => value >= thresholds.info);
     if (over) this.#flagged[side] = (this.#flagged[side] as number) + 1;
     if (transition?.state === 'opened') this.#alarms[side] = (this.#alarms[side] as number) + 1;
-    return score;
+    return over;
   }
 
   comparison(budget: Budget, intervalMs: number): ShadowComparison {
@@ -84,13 +89,47 @@ export class Shadow {
   }
 }
 
-/** Why a candidate should not replace the model that watches; empty: it may. */
-export function shadowObjections(it: ShadowComparison): string[] {
+/** Both models over recorded samples. */
+export class Shadow {
+  readonly tally = new Tally();
+  readonly #candidate: Watcher;
+  readonly #current: Watcher | null;
+  readonly #timed: (work: () => Judgement) => Judgement;
+
+  /** @param timed is handed what the candidate does with each sample */
+  constructor(
+    candidate: Watcher,
+    current: Watcher | null,
+    timed: (work: () => Judgement) => Judgement = (work) => work(),
+  ) {
+    this.#candidate = candidate;
+    this.#current = current;
+    this.#timed = timed;
+  }
+
+  warm(sample: Sample): void {
+    this.#candidate.warm(sample);
+    this.#current?.warm(sample);
+  }
+
+  step(sample: Sample): void {
+    const candidate = this.#timed(() => this.#candidate.step(sample, 'open', shadowed));
+    this.tally.count(candidate, this.#current?.step(sample, 'open', shadowed) ?? null);
+  }
+}
+
+const shadowed = (): string => 'shadow';
+
+/**
+ * Why a candidate should not replace the model that watches; empty: it may.
+ * @param freeFlagShare a share of flags that is no reason, whatever the other model does
+ */
+export function shadowObjections(it: ShadowComparison, freeFlagShare = FREE_FLAG_SHARE): string[] {
   const { rows, candidate, current } = it;
   const objections: string[] = [];
   if (it.notFinite > 0) objections.push(`no score for ${it.notFinite} of ${rows} samples`);
   if (it.flat) objections.push('the same score for every sample');
-  if (candidate.flagged > FREE_FLAG_SHARE * rows && candidate.flagged > FLAG_FACTOR * current.flagged) {
+  if (candidate.flagged > freeFlagShare * rows && candidate.flagged > FLAG_FACTOR * current.flagged) {
     objections.push(`flags ${candidate.flagged} of ${rows} samples, the current model ${current.flagged}`);
   }
   if (candidate.alarms > it.allowedAlarms && candidate.alarms > current.alarms) {

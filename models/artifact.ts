@@ -71,6 +71,10 @@ export function encodeModel(model: Model): Buffer {
 /** The name of an artifact: hex SHA-256 of all its bytes. */
 export const artifactSha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+/** Format version of an artifact; of bytes that decodeModel takes. */
+export const artifactFormat = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
+
 /** @throws ArtifactError naming the fault */
 export function decodeModel(input: Uint8Array): Model {
   const bytes = checkEnvelope(input);

@@ -39,6 +39,16 @@ export interface MlflowConfig {
   readonly caFile?: string;
 }
 
+/** Models from the centre. */
+export interface CentralConfig {
+  /** Path of the root document. */
+  readonly root: string;
+  readonly rootSha256: string;
+  readonly model: string;
+  /** Name of an MQTT sink. */
+  readonly sink: string;
+}
+
 export interface AgentConfig {
   readonly intervalMs: number;
   readonly site: string;
@@ -64,6 +74,7 @@ export interface AgentConfig {
   readonly renotifyMs: number;
   readonly http: { readonly host: string; readonly port: number } | null;
   readonly mlflow: MlflowConfig | null;
+  readonly central: CentralConfig | null;
   readonly maintenance: readonly MaintenanceWindow[];
   readonly processes: { readonly count: number; readonly commandLines: boolean };
   readonly limits: {
@@ -151,6 +162,7 @@ export function resolveConfig(layers: readonly Settings[]): AgentConfig {
     renotifyMs: get('incident.renotify'),
     http: get<AgentConfig['http'] | undefined>('http.listen') ?? null,
     mlflow: mlflowConfig(values, origins),
+    central: centralConfig(values, origins, sinks),
     maintenance: get<MaintenanceWindow[] | undefined>('maintenance') ?? [],
     processes: { count: get('processes.count'), commandLines: get('processes.commandLines') },
     limits: {
@@ -199,6 +211,37 @@ function mlflowConfig(
     );
   }
   return { url, experiment: values.get('mlflow.experiment') as string, ...files };
+}
+
+/** null where no root is named. @throws ConfigError */
+function centralConfig(
+  values: ReadonlyMap<string, unknown>,
+  origins: ReadonlyMap<string, Origin>,
+  sinks: readonly SinkConfig[],
+): CentralConfig | null {
+  const get = (key: string): string | undefined => values.get(`central.${key}`) as string | undefined;
+  const at = (key: string): string => {
+    const from = origins.get(`central.${key}`)?.from;
+    return from === undefined ? '' : `${from}: `;
+  };
+  const [root, rootSha256, named] = [get('root'), get('rootSha256'), get('sink')];
+  if (root === undefined && rootSha256 === undefined) return null;
+  if (root === undefined)
+    throw new ConfigError(`${at('rootSha256')}central: there is no \`root\`; expected its path`);
+  if (rootSha256 === undefined) {
+    throw new ConfigError(
+      `${at('root')}central: there is no \`rootSha256\`; \`edgewood keys root show FILE\` prints it. A root is never trusted because it was there first`,
+    );
+  }
+  const brokers = sinks.filter(({ type }) => type === 'mqtt');
+  const sink = named === undefined ? brokers[0] : brokers.find(({ name }) => name === named);
+  if (sink === undefined) {
+    const missing = named === undefined ? 'there is no MQTT sink' : `no MQTT sink is named "${named}"`;
+    throw new ConfigError(
+      `${at(named === undefined ? 'root' : 'sink')}central: ${missing}; models come over its broker`,
+    );
+  }
+  return { root, rootSha256, model: get('model') ?? 'host', sink: sink.name };
 }
 
 const NETWORK_KEYS = [

@@ -187,6 +187,32 @@ export const KEYS: readonly Key[] = [
     doc: 'Experiment that the run of this host belongs to.',
   },
   {
+    path: 'central.root',
+    expected: 'a path',
+    parse: text,
+    doc: 'Root document of the fleet, as installed: who may sign models and commands. Without it no model from the centre is taken.',
+  },
+  {
+    path: 'central.rootSha256',
+    expected: '64 hexadecimal digits',
+    parse: (raw) => (typeof raw === 'string' && /^[0-9a-f]{64}$/.test(raw) ? raw : undefined),
+    doc: 'Digest of that document: `edgewood keys root show` prints it.',
+  },
+  {
+    path: 'central.model',
+    expected: '1 to 64 letters, digits, ".", "_" and "-", the first a letter or digit',
+    parse: (raw) =>
+      typeof raw === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(raw) ? raw : undefined,
+    default: 'host',
+    doc: 'Name of the model whose rollouts this host follows.',
+  },
+  {
+    path: 'central.sink',
+    expected: '1 to 64 characters without / + #',
+    parse: topicLevel,
+    doc: 'Name of the MQTT sink whose broker the centre speaks over; by default the first one.',
+  },
+  {
     path: 'processes.count',
     expected: 'a number from 0 to 20',
     parse: bounded(parseCount, 0, 20),

@@ -28,7 +28,8 @@ export async function createSink(config: SinkConfig, context: SinkContext, log: 
     }
     case 'mqtt': {
       const { MqttSink } = await import('./mqtt/mqtt-sink.ts');
-      return new MqttSink(config, context.identity, deps);
+      const control = context.control?.sink === config.name ? context.control.listener : undefined;
+      return new MqttSink(config, context.identity, { ...deps, control });
     }
   }
 }

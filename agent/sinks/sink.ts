@@ -5,6 +5,7 @@ import type { SamplePoint } from '../../core/protocol/influx.ts';
 import type { AgentIdentity } from '../../core/protocol/status.ts';
 import type { PerformanceTelemetry, TelemetryHealth } from '../../core/protocol/telemetry.ts';
 import type { MetricSchema } from '../../core/sample.ts';
+import type { ControlListener } from '../central/channel.ts';
 
 /** What became of one event of a batch. */
 export type Settlement =
@@ -36,6 +37,8 @@ export interface SinkContext {
   readonly hostName: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly schema: MetricSchema;
+  /** What listens to the centre, and over which sink. */
+  readonly control?: { readonly sink: string; readonly listener: ControlListener } | undefined;
 }
 
 export interface SinkStatus {

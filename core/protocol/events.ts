@@ -28,6 +28,8 @@ export const EVENT_TYPES = {
   drift: 'edgewood.drift',
   /** A model is asked for, fitted, replaced, or taken back: every decision. */
   retraining: 'edgewood.retraining',
+  /** A model from the centre is in, was refused, or was taken back. */
+  release: 'edgewood.release',
   /** An operator's word on an alert. */
   verdict: 'edgewood.verdict',
 } as const;

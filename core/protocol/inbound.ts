@@ -1,5 +1,5 @@
 import { MAX_INBOUND_PAYLOAD_BYTES } from './limits.ts';
-import { parseInboundTopic } from './topics.ts';
+import { parseInboundTopic, parseTopic } from './topics.ts';
 
 /** What came in, or why it was turned away: a stable word, counted. Never throws, whatever the bytes. */
 export type Inbound =
@@ -45,4 +45,16 @@ export function parseInbound(
   if (typeof document !== 'object' || document === null || Array.isArray(document))
     return rejected('notAnObject');
   return { outcome: 'accepted', kind: parsed.kind, document: document as Record<string, unknown> };
+}
+
+/** Whether a topic carries what the centre says: signed, and so for whoever verifies it. */
+export function controlKind(
+  topic: string,
+  host: { readonly site: string; readonly hostId: string },
+): { readonly kind: 'document' } | { readonly kind: 'command'; readonly name: string } | null {
+  const parsed = parseTopic(topic);
+  if (parsed === null || parsed.site !== host.site) return null;
+  if (parsed.kind === 'command') return parsed.hostId === host.hostId ? parsed : null;
+  const ofSite = ['root', 'release', 'rollout', 'chunk'].includes(parsed.kind);
+  return ofSite ? { kind: 'document' } : null;
 }

@@ -321,6 +321,7 @@ export const SCHEMA_FILES: Readonly<Record<EventType, string>> = {
   [EVENT_TYPES.maintenance]: 'maintenance',
   [EVENT_TYPES.drift]: 'drift',
   [EVENT_TYPES.retraining]: 'retraining',
+  [EVENT_TYPES.release]: 'release-event',
   [EVENT_TYPES.verdict]: 'verdict',
 };
 

@@ -166,7 +166,7 @@ export const ENVELOPE: JsonSchema = record({
 const digestOrNull = orNull(sha256);
 const side = record({ flagged: count, alarms: count });
 
-export const FIGURES: JsonSchema = record({
+const figures: JsonSchema = record({
   rows: count,
   candidate: side,
   current: orNull(side),
@@ -211,10 +211,23 @@ const reported = record({
     central: digestOrNull,
     centralPrevious: digestOrNull,
   }),
-  figures: orNull(FIGURES),
+  figures: orNull(figures),
   alarms: orNull(record({ since: time, opened: count })),
   error: orNull(record({ code: text, message: text })),
   refused: { type: 'object', additionalProperties: count, maxProperties: 64 },
+});
+
+const releaseEvent = record({
+  schemaVersion: choice(1),
+  sequence: record({ epoch: id, n: upTo(Number.MAX_SAFE_INTEGER, 1) }),
+  host: record({ id, name: text, labels }),
+  model: modelName,
+  state: choice('committed', 'rejected', 'rolled_back', 'timed_out'),
+  release: orNull(record({ version, artifactSha256: sha256 })),
+  figures: orNull(figures),
+  error: orNull(record({ code: text, message: text })),
+  modelSha256: orNull(sha256),
+  sentence: text,
 });
 
 export const TRUST_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -224,4 +237,5 @@ export const TRUST_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   rollout,
   command,
   reported,
+  'release-event': releaseEvent,
 };

@@ -1,21 +1,10 @@
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { artifactSha256, MAX_ARTIFACT_BYTES } from '../artifact.ts';
+import { writeDurably } from './durable.ts';
 import { makeDirectory } from './index-schema.ts';
 import { RegistryError } from './registry-error.ts';
 
-const MODE = 0o644;
 const SUFFIX = '.edgewood';
 
 /** Artifacts by what is in them: `<sha256>.edgewood`, written once, whole or not at all. */
@@ -33,28 +22,7 @@ export class Objects {
   /** On disk, name and all, when it returns. */
   write(sha256: string, bytes: Uint8Array): void {
     makeDirectory(this.#directory);
-    const temporary = join(this.#directory, `${sha256}.${process.pid}.tmp`);
-    try {
-      const file = openSync(temporary, 'w', MODE);
-      try {
-        // Not writeSync: on a disk that fills up it may write a part, and say nothing.
-        writeFileSync(file, bytes);
-        fchmodSync(file, MODE);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, this.path(sha256));
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw error;
-    }
-    const directory = openSync(this.#directory, 'r');
-    try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
-    }
+    writeDurably(this.path(sha256), bytes);
   }
 
   /**

@@ -1,14 +1,24 @@
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { ArtifactError, artifactSha256, decodeModel } from '../artifact.ts';
 import type { ModelRecord } from '../record.ts';
+import { writeDurably } from './durable.ts';
 import { makeDirectory, type OpenDatabase, openIndex } from './index-schema.ts';
 import { checkAlias, checkName, compareAliases, LATEST, versionNumber } from './names.ts';
 import { Objects } from './objects.ts';
 import { RegistryError, translate } from './registry-error.ts';
+import { alreadyReleased, releasePath } from './releases.ts';
 import { prepareStatements } from './statements.ts';
-import type { AliasChange, AliasTarget, AuditAction, AuditEntry, FoundModel, ListedModel } from './types.ts';
+import type {
+  AliasChange,
+  AliasTarget,
+  AuditAction,
+  AuditEntry,
+  FoundModel,
+  ListedModel,
+  ReleaseAction,
+} from './types.ts';
 import { type Finding, verifyRegistry } from './verify.ts';
 
 export { RegistryError, type RegistryFault } from './registry-error.ts';
@@ -194,6 +204,28 @@ export class Registry {
       this.#log(time, 'rollback', model, { alias, from, to: before.version, why });
       return { name, alias, from, to: before.version };
     });
+  }
+
+  /** Where the signed release of a version is, or would be. */
+  releasePath(name: string, version: number): string {
+    return releasePath(this.directory, name, version);
+  }
+
+  /** Keeps the first release of a version. @throws RegistryError 'conflict' where there is one */
+  addRelease(name: string, version: number, envelope: string, why: string | null): string {
+    return this.#write((time) => {
+      const model = this.#modelId(name);
+      const path = this.releasePath(name, version);
+      if (existsSync(path)) throw alreadyReleased(name, version, path);
+      makeDirectory(dirname(path));
+      writeDurably(path, envelope);
+      this.#log(time, 'release', model, { version, why });
+      return path;
+    });
+  }
+
+  noteRelease(name: string, version: number, action: ReleaseAction, why: string | null): void {
+    this.#write((time) => this.#log(time, action, this.#modelId(name), { version, why }));
   }
 
   /** Who did what, when and why; oldest first. */

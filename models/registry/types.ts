@@ -26,7 +26,9 @@ export interface AliasChange {
   readonly to: number | null;
 }
 
-export type AuditAction = 'register' | 'alias' | 'remove-alias' | 'rollback';
+export type AuditAction = 'register' | 'alias' | 'remove-alias' | 'rollback' | ReleaseAction;
+/** What becomes of the release of a version. */
+export type ReleaseAction = 'release' | 'sign-release' | 'publish-release';
 
 export interface AuditEntry {
   /** ISO 8601. */

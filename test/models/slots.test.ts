@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { artifactSha256, encodeModel, MAX_ARTIFACT_BYTES } from '../../models/artifact.ts';
-import { ModelSlots, type Slot } from '../../models/slots.ts';
+import { ModelSlots, type Slot, type StoredSlot } from '../../models/slots.ts';
 import { tinyModel } from '../support/artifacts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -67,10 +67,43 @@ describe('slots', () => {
   test('a model from the centre comes before what was learned here', () => {
     const slots = new ModelSlots(temporaryDirectory());
     slots.install(first);
-    writeFileSync(slots.path('central'), encodeModel(second));
-    expect(load(slots)).toEqual({ slot: 'central', sha256: shaOf(second), faults: [] });
+    slots.stage(encodeModel(second));
+    slots.commitCentral();
+    const trusted = (sha256: string): boolean => sha256 === shaOf(second);
+    expect(slots.load(() => expect.fail('a fault'), trusted)).toMatchObject({
+      slot: 'central',
+      sha256: shaOf(second),
+    });
     truncateSync(slots.path('central'), 100);
+    expect(slots.load(() => {}, trusted)).toMatchObject({ slot: 'current', sha256: shaOf(first) });
+  });
+
+  test('a central model that nobody vouches for does not run, and that is said', () => {
+    const slots = new ModelSlots(temporaryDirectory());
+    slots.install(first);
+    writeFileSync(slots.path('central'), encodeModel(second));
     expect(load(slots)).toMatchObject({ slot: 'current', sha256: shaOf(first) });
+    expect(load(slots).faults).toEqual([expect.stringMatching(/^central: .*nobody vouches/)]);
+  });
+
+  test('a central model is switched, and switched back, with the one before', () => {
+    const slots = new ModelSlots(temporaryDirectory());
+    const central = (): string | null =>
+      slots.load(
+        () => expect.fail('a fault'),
+        () => true,
+      )?.sha256 ?? null;
+    for (const model of [first, second]) {
+      slots.stage(encodeModel(model));
+      slots.commitCentral();
+      expect(central()).toBe(shaOf(model));
+    }
+    expect(slots.digest('central-previous')).toBe(shaOf(first));
+    slots.revertCentral();
+    expect(central()).toBe(shaOf(first));
+    expect(slots.digest('central-previous')).toBeNull();
+    slots.discard('central', 'candidate');
+    expect(central()).toBeNull();
   });
 
   test.each<[string, (path: string) => void]>([
@@ -106,21 +139,25 @@ describe('slots', () => {
   });
 });
 
-/** An installation is: write candidate.tmp, current -> previous, candidate.tmp -> current. */
+/** An installation is: write current.edgewood.tmp, link current as previous, current.edgewood.tmp -> current. */
 describe('a power cut while the third is installed over the second', () => {
   const cuts: [string, (state: string, slots: ModelSlots) => void, typeof first][] = [
     ['before anything', () => {}, second],
-    ['with nothing written yet', (state) => writeFileSync(join(state, 'candidate.tmp'), ''), second],
+    ['with nothing written yet', (state) => writeFileSync(join(state, 'current.edgewood.tmp'), ''), second],
     [
       'in the middle of writing',
-      (state) => writeFileSync(join(state, 'candidate.tmp'), encodeModel(third).subarray(0, 1000)),
+      (state) => writeFileSync(join(state, 'current.edgewood.tmp'), encodeModel(third).subarray(0, 1000)),
       second,
     ],
-    ['after writing', (state) => writeFileSync(join(state, 'candidate.tmp'), encodeModel(third)), second],
+    [
+      'after writing',
+      (state) => writeFileSync(join(state, 'current.edgewood.tmp'), encodeModel(third)),
+      second,
+    ],
     [
       'between the renames',
       (state, slots) => {
-        writeFileSync(join(state, 'candidate.tmp'), encodeModel(third));
+        writeFileSync(join(state, 'current.edgewood.tmp'), encodeModel(third));
         renameSync(slots.path('current'), slots.path('previous'));
       },
       second,
@@ -145,7 +182,7 @@ describe('a power cut while the third is installed over the second', () => {
     // And the next installation works over what was left.
     expect(after.install(first).sha256).toBe(shaOf(first));
     expect(load(after)).toMatchObject({ slot: 'current', sha256: shaOf(first), faults: [] });
-    expect(existsSync(join(state, 'models', 'candidate.tmp'))).toBe(false);
+    expect(existsSync(join(state, 'models', 'current.edgewood.tmp'))).toBe(false);
     after.discard('current');
     expect(load(after)).toMatchObject({ slot: 'previous', sha256: shaOf(expected) });
   });
@@ -155,7 +192,7 @@ test('a failed installation leaves the current one', () => {
   const state = temporaryDirectory();
   const slots = new ModelSlots(state);
   slots.install(first);
-  mkdirSync(join(state, 'models', 'candidate.tmp'));
+  mkdirSync(join(state, 'models', 'current.edgewood.tmp'));
   expect(() => slots.install(second)).toThrow(/EISDIR/);
   expect(load(slots)).toEqual({ slot: 'current', sha256: shaOf(first), faults: [] });
 });
@@ -163,7 +200,7 @@ test('a failed installation leaves the current one', () => {
 test('a rollback swaps the current and the previous one, and is undone by another', () => {
   const state = temporaryDirectory();
   const slots = new ModelSlots(state);
-  const fault = (slot: Slot, text: string): never => expect.fail(`${slot}: ${text}`);
+  const fault = (slot: StoredSlot, text: string): never => expect.fail(`${slot}: ${text}`);
   expect(slots.rollback(fault)).toBeNull();
   slots.install(first);
   expect(slots.rollback(fault)).toBeNull();
@@ -172,7 +209,7 @@ test('a rollback swaps the current and the previous one, and is undone by anothe
   expect(load(new ModelSlots(state))).toEqual({ slot: 'current', sha256: shaOf(first), faults: [] });
   expect(slots.rollback(fault)?.sha256).toBe(shaOf(second));
   truncateSync(slots.path('previous'), 10);
-  const faults: Slot[] = [];
+  const faults: StoredSlot[] = [];
   expect(slots.rollback((slot) => faults.push(slot))).toBeNull();
   expect(faults).toEqual(['previous']);
   expect(load(slots).sha256).toBe(shaOf(second));

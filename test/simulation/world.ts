@@ -113,6 +113,7 @@ export class World {
       source: this.source,
       store: synced,
       slots: new ModelSlots(this.disk.directory),
+      central: null,
       outward,
       memory: () => ({ residentBytes: 1, proportionalBytes: null }),
       figures: new Figures(() => this.clock.monotonicMs()),

@@ -124,6 +124,7 @@ export class ScriptedAgent {
       source,
       store: this.store,
       slots: this.slots,
+      central: null,
       outward,
       clock,
       log,

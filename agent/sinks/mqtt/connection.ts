@@ -10,6 +10,8 @@ const ANSWER_TIMEOUT_MS = 30_000;
 const MOST_IN_FLIGHT = 16;
 /** A PUBLISH packet beside its topic and payload: fixed header, lengths, packet id, properties. */
 const PACKET_OVERHEAD_BYTES = 128;
+/** MQTT 5, section 3.8.3.1. */
+const RETAIN_HANDLING_SEND = 0;
 const RETAIN_HANDLING_NONE = 2;
 
 export type PublishResult =
@@ -148,11 +150,24 @@ export class MqttConnection {
 
   #subscribe(): Promise<void> {
     // Retained messages are turned away anyhow: one that is oversized would cut every connection.
-    const options = { qos: 1, ...(this.#settings.version === 5 && { rh: RETAIN_HANDLING_NONE }) } as const;
+    return this.#ask([...this.#settings.topics.subscriptions], RETAIN_HANDLING_NONE);
+  }
+
+  /** With what is retained there, at each call. */
+  subscribe(topics: readonly string[]): Promise<void> {
+    return this.#ended ? Promise.resolve() : this.#ask([...topics], RETAIN_HANDLING_SEND);
+  }
+
+  unsubscribe(topics: readonly string[]): void {
+    if (!this.#ended) this.#client.unsubscribe([...topics], () => {});
+  }
+
+  #ask(topics: string[], retainHandling: 0 | 2): Promise<void> {
+    const options = { qos: 1, ...(this.#settings.version === 5 && { rh: retainHandling }) } as const;
     return new Promise((resolve) => {
       const lost = (): void => resolve();
       this.#open.add(lost);
-      this.#client.subscribe([...this.#settings.topics.subscriptions], options, (error, _granted, packet) => {
+      this.#client.subscribe(topics, options, (error, _granted, packet) => {
         this.#open.delete(lost);
         const refusal = packet?.granted.find((code) => Number(code) >= 128);
         if (error && !this.#ended) this.#forbidden('subscription', Number(refusal ?? 128));

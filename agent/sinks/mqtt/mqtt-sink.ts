@@ -2,7 +2,7 @@ import type { IClientPublishOptions } from 'mqtt';
 import { type Acknowledgement, parseAcknowledgement } from '../../../core/protocol/acknowledgement.ts';
 import { CLOUDEVENTS_CONTENT_TYPE } from '../../../core/protocol/cloudevents.ts';
 import type { StoredEvent } from '../../../core/protocol/events.ts';
-import { parseInbound } from '../../../core/protocol/inbound.ts';
+import { controlKind, parseInbound } from '../../../core/protocol/inbound.ts';
 import {
   ALERT_EXPIRY_SECONDS,
   MAX_INBOUND_PACKET_BYTES,
@@ -11,6 +11,7 @@ import {
 } from '../../../core/protocol/limits.ts';
 import { type AgentIdentity, statusDocument } from '../../../core/protocol/status.ts';
 import { type AgentTopics, agentTopics, topicLevelFault } from '../../../core/protocol/topics.ts';
+import type { Channel, ControlListener } from '../../central/channel.ts';
 import type { SinkConfig } from '../../config/config.ts';
 import type { Log } from '../../log.ts';
 import { encodeEvent } from '../encode.ts';
@@ -41,6 +42,8 @@ const MAX_REMEMBERED = 1024;
 const POISON_CODES: ReadonlySet<number> = new Set([144, 149, 153]);
 
 export interface MqttSinkDependencies {
+  /** Hears what comes from the centre over this sink's connection. */
+  readonly control?: ControlListener | undefined;
   readonly nowMs: () => number;
   readonly random: () => number;
   readonly setTimer: (callback: () => void, ms: number) => () => void;
@@ -154,7 +157,20 @@ export class MqttSink implements Sink {
     this.#lastError = null;
     this.#log('info', 'mqtt.connected', { target: this.#endpoint.target, version: this.#version.name });
     if (!subscribed) this.#log('warning', 'mqtt.notListening', { refusedPackets: this.#cuts });
+    else if (this.#connection !== null) this.#deps.control?.ready(this.#channel(this.#connection));
     this.#onReady();
+  }
+
+  #channel(connection: MqttConnection): Channel {
+    return {
+      subscribe: (topics) => void connection.subscribe(topics),
+      unsubscribe: (topics) => connection.unsubscribe(topics),
+      publish: async (topic, payload, retain) => {
+        const result = await connection.publish(topic, payload, { qos: 1, retain });
+        if (result.kind === 'refused') this.#forbidden('publish', result.code);
+        return result.kind === 'acknowledged';
+      },
+    };
   }
 
   #packetRefused(fault: 'oversized' | 'malformed'): void {
@@ -164,13 +180,14 @@ export class MqttSink implements Sink {
     this.#log('warning', 'mqtt.packetRefused', { fault, maximumBytes: MAX_INBOUND_PACKET_BYTES });
   }
 
-  #forbidden(what: 'birth' | 'subscription', code: number | undefined): void {
+  #forbidden(what: 'birth' | 'subscription' | 'publish', code: number | undefined): void {
     this.#count(`${what}Refused`);
     this.#log('warning', `mqtt.${what}Refused`, { code, mend: "allow it in the broker's access rules" });
   }
 
   #closed(end: ConnectionEnd): void {
     this.#connection = null;
+    this.#deps.control?.lost();
     if (this.#closing !== null) return;
     const stable = end.wasReady && this.#deps.nowMs() - this.#readyAtMs >= STABLE_MS;
     if (stable) {
@@ -207,6 +224,13 @@ export class MqttSink implements Sink {
 
   #onMessage(topic: string, payload: Buffer, retained: boolean): void {
     if (this.#closing !== null) return;
+    const { control } = this.#deps;
+    const kind = control === undefined ? null : controlKind(topic, this.#identity);
+    if (control !== undefined && kind !== null && !(kind.kind === 'command' && retained)) {
+      if (kind.kind === 'command') control.command(kind.name, payload);
+      else control.document(topic, payload);
+      return;
+    }
     const inbound = parseInbound(topic, payload, retained, this.#identity);
     if (inbound.outcome === 'accepted' && inbound.kind === 'ack' && this.acknowledgedLater) {
       const acknowledgement = parseAcknowledgement(inbound.document);
@@ -215,7 +239,7 @@ export class MqttSink implements Sink {
         return;
       }
     }
-    // Commands come with later versions; until then a well-formed one is turned away too.
+    // Where nothing of the centre is trusted, no command is either.
     const reason = inbound.outcome === 'rejected' ? inbound.reason : 'unsupported';
     const count = this.#count(`inbound.${reason}`);
     // One line a reason and power of two: hostile input can't fill a log.

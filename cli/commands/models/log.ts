@@ -22,9 +22,7 @@ export async function run(args: LogOptions): Promise<number> {
 
 function line({ time, actor, action, name, version, alias, from, to, why }: AuditEntry): string {
   const what =
-    action === 'register'
-      ? `${name}@${version}`
-      : `${name}@${alias}: ${from ?? 'nowhere'} -> ${to ?? 'nowhere'}`;
+    alias === null ? `${name}@${version}` : `${name}@${alias}: ${from ?? 'nowhere'} -> ${to ?? 'nowhere'}`;
   const at = time.slice(0, 19).replace('T', ' ');
   return `${at}  ${printable(actor)}  ${action}  ${what}${why === null ? '' : `  (${printable(why)})`}`;
 }

@@ -1,0 +1,407 @@
+import type { ReleaseData } from '../../core/protocol/release-event.ts';
+import type { InstallState, ReportedDocument } from '../../core/protocol/reported.ts';
+import { agentTopics, parseTopic, type SiteTopics, siteTopics } from '../../core/protocol/topics.ts';
+import type { ReleaseReference, RolloutDocument } from '../../core/protocol/trust.ts';
+import type { Sample } from '../../core/sample.ts';
+import type { Judgement } from '../../core/watcher.ts';
+import { cohortPosition, desiredOf } from '../../models/rollout/desired.ts';
+import type { LoadedModel, ModelSlots } from '../../models/slots.ts';
+import type { Accepted, Trust } from '../../models/trust/trust.ts';
+import { type Refusal, TrustError } from '../../models/trust/trust-error.ts';
+import type { BackgroundDependencies } from '../background.ts';
+import { messageOf } from '../delivery.ts';
+import type { Log } from '../log.ts';
+import type { ShadowHost } from '../shadow-replay.ts';
+import { type Channel, type ControlListener, Subscriptions } from './channel.ts';
+import { Installation } from './installation.ts';
+import type { CentralMemory, Progress } from './progress.ts';
+
+/** `reported` is published at each change of state, and else no more often than this. */
+const REPORT_MS = 60_000;
+
+export interface CentralDependencies extends BackgroundDependencies {
+  readonly model: string;
+  readonly site: string;
+  readonly hostId: string;
+  readonly bootId: string;
+  readonly version: string;
+  readonly trust: Trust;
+  readonly memory: CentralMemory;
+  /** Durable when it returns. @throws NodeJS.ErrnoException */
+  readonly store: (memory: CentralMemory) => void;
+  readonly chunkPath: string;
+  readonly slots: ModelSlots;
+  readonly nowMs: () => number;
+  readonly log: Log;
+  readonly host: () => ShadowHost;
+  readonly labels: () => Readonly<Record<string, string>>;
+  readonly loaded: () => LoadedModel | null;
+  readonly residentBytes: () => number;
+  readonly adopt: (loaded: LoadedModel | null) => void;
+  /** A state that is an event: the release is in, or out. */
+  readonly told: (state: ReleaseData['state'], model: string, progress: Progress) => void;
+  readonly command: (document: ReturnType<Trust['acceptCommand']>) => Promise<CommandAnswer>;
+}
+
+export interface CommandAnswer {
+  readonly parts: readonly unknown[];
+}
+
+/** Listens to the centre: believes only what is signed, and makes this host what the rollout asks for. */
+export class Central implements ControlListener {
+  readonly #deps: CentralDependencies;
+  readonly #topics: SiteTopics;
+  readonly #subscriptions = new Subscriptions();
+  readonly #installation: Installation;
+  readonly #refused: Record<string, number> = {};
+  #progress: Progress;
+  #rollout: Accepted<RolloutDocument> | null = null;
+  #reportedMs = Number.NEGATIVE_INFINITY;
+  #changed = true;
+
+  constructor(deps: CentralDependencies) {
+    this.#deps = deps;
+    this.#topics = siteTopics(deps.site);
+    this.#progress = deps.memory.progress;
+    this.#installation = new Installation({
+      ...deps,
+      topics: this.#topics,
+      subscriptions: this.#subscriptions,
+      agentVersion: deps.version,
+      gate: () => this.#rollout?.document.gate ?? null,
+      progress: () => this.#progress,
+      save: (change) => this.#save({ ...this.#progress, ...change }),
+      reached: (state) => this.#reached(state),
+      refused: (refusal, message) => this.#refuse(refusal, message),
+      fault: (message) => deps.log('error', 'central.fault', { error: message }),
+    });
+  }
+
+  /** Whether a model in a central slot may watch this host. */
+  mayRun(sha256: string): boolean {
+    return this.#installation.mayRun(sha256);
+  }
+
+  /** The model that watches is loaded: goes on where the last process stopped. */
+  start(): void {
+    const { trust, model, nowMs } = this.#deps;
+    this.#rollout = trust.rollout(model);
+    this.#subscriptions.want(this.#topics.rollout(model), this.#topics.root(trust.root.version + 1));
+    this.#installation.resume(nowMs());
+    this.#converge(nowMs());
+  }
+
+  // The connection.
+
+  ready(channel: Channel): void {
+    this.#subscriptions.connected(channel);
+    this.#report();
+  }
+
+  lost(): void {
+    this.#subscriptions.lost();
+  }
+
+  document(topic: string, payload: Buffer): void {
+    const parsed = parseTopic(topic);
+    // Whoever empties what is retained takes nothing away from a host that has it.
+    if (payload.length === 0) {
+      this.#refuse('notAnEnvelope', `nothing is retained on ${topic}`);
+      return;
+    }
+    const nowMs = this.#deps.nowMs();
+    this.#believing(() => {
+      if (parsed?.kind === 'root') this.#onRoot(payload, nowMs);
+      else if (parsed?.kind === 'rollout') this.#onRollout(payload, nowMs);
+      else if (parsed?.kind === 'release') this.#installation.onRelease(payload, parsed.version, nowMs);
+      else if (parsed?.kind === 'chunk')
+        this.#installation.onChunk(parsed.sha256, parsed.index, payload, nowMs);
+    });
+  }
+
+  command(name: string, payload: Buffer): void {
+    const { trust, site, hostId, nowMs, command } = this.#deps;
+    this.#believing(() => {
+      const document = trust.acceptCommand(payload, { site, hostId, name }, nowMs());
+      // Remembered before it is carried out: a crash in between may lose it, and never does it twice.
+      this.#save(this.#progress);
+      this.#deps.log('info', 'central.command', { name, id: document.commandId });
+      void this.#answer(document.commandId, command(document));
+    });
+  }
+
+  async #answer(commandId: string, work: Promise<CommandAnswer>): Promise<void> {
+    const { site, hostId } = this.#deps;
+    const topic = agentTopics(site, hostId).reply(commandId);
+    const say = (about: object): Promise<boolean> =>
+      this.#subscriptions.channel?.publish(
+        topic,
+        JSON.stringify({ schemaVersion: 1, commandId, hostId, ...about }),
+        false,
+      ) ?? Promise.resolve(false);
+    try {
+      const { parts } = await work;
+      for (const [part, result] of parts.entries()) {
+        await say({ ok: true, error: null, part, parts: parts.length, result });
+      }
+    } catch (error) {
+      await say({
+        ok: false,
+        error: { code: 'failed', message: messageOf(error) },
+        part: 0,
+        parts: 1,
+        result: null,
+      });
+    }
+  }
+
+  /** What isn't believed is counted and said, and changes nothing. */
+  #believing(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      this.#refuse(error.refusal, error.message);
+    }
+  }
+
+  #refuse(refusal: Refusal, message: string): void {
+    const count = (this.#refused[refusal] ?? 0) + 1;
+    this.#refused[refusal] = count;
+    this.#changed = true;
+    // One line a reason and power of two: hostile input can't fill a log.
+    if (Number.isInteger(Math.log2(count))) {
+      this.#deps.log('warning', 'central.refused', { reason: refusal, count, error: message });
+    }
+  }
+
+  #onRoot(bytes: Buffer, nowMs: number): void {
+    const { trust, log } = this.#deps;
+    const before = trust.root.version;
+    if (!trust.acceptRoot(bytes)) return;
+    this.#save(this.#progress);
+    const { version } = trust.root;
+    log('info', 'central.root', { version, before });
+    this.#subscriptions.drop(this.#topics.root(version));
+    this.#subscriptions.want(this.#topics.root(version + 1));
+    // What was turned away under the old root may be good under this one.
+    this.#subscriptions.again(this.#topics.rollout(this.#deps.model));
+    this.#changed = true;
+    this.#converge(nowMs);
+  }
+
+  #onRollout(bytes: Buffer, nowMs: number): void {
+    const { trust, model, log } = this.#deps;
+    const accepted = trust.acceptRollout(bytes, model, nowMs);
+    if (!accepted.isNew) return;
+    const same = this.#rollout?.document.release.sha256 === accepted.document.release.sha256;
+    this.#rollout = accepted;
+    const { version, state, mode } = accepted.document;
+    const alarms = same ? this.#progress.alarms : { sinceMs: nowMs, opened: 0 };
+    this.#save({ ...this.#progress, acceptedMs: nowMs, alarms });
+    log('info', 'central.rollout', { model, version, state, mode });
+    this.#changed = true;
+    this.#converge(nowMs);
+  }
+
+  // What is asked for, and what is.
+
+  get #desired(): ReturnType<typeof desiredOf> {
+    const { site, hostId, labels } = this.#deps;
+    if (this.#rollout === null) return { kind: 'none' };
+    return desiredOf(this.#rollout.document, { site, hostId, labels: labels() });
+  }
+
+  #converge(nowMs: number): void {
+    const { loaded, trust } = this.#deps;
+    const running = loaded();
+    if (running?.slot === 'central' && !this.mayRun(running.sha256)) {
+      const revoked = trust.root.revoked.includes(running.sha256);
+      const message = revoked ? 'the root has revoked this release' : 'nobody vouches for it any more';
+      this.#installation.takeBack({ code: 'revoked', message }, nowMs, false);
+    }
+    const desired = this.#desired;
+    if (desired.kind === 'none') return;
+    if (desired.kind === 'baseline') this.#toBaseline(desired.release, nowMs);
+    else this.#install(desired.release, desired.kind, nowMs);
+  }
+
+  #toBaseline(release: ReleaseReference | null, nowMs: number): void {
+    const { loaded, slots } = this.#deps;
+    const running = loaded();
+    const central = running?.slot === 'central' ? running.sha256 : null;
+    if (central === (release?.artifactSha256 ?? null)) {
+      this.#stopTrying(nowMs, release);
+      return;
+    }
+    if (
+      release === null ||
+      (slots.digest('central-previous') === release.artifactSha256 && this.mayRun(release.artifactSha256))
+    ) {
+      // What was once committed may always be gone back to; without a baseline, to what the host learned itself.
+      if (release === null) slots.discard('central-previous');
+      const message = `rollout ${this.#rollout?.document.version} asks for the release before`;
+      this.#installation.takeBack({ code: 'asked', message }, nowMs, false);
+    } else this.#install(release, 'release', nowMs);
+  }
+
+  /** It already runs what it shall: whatever else is under way ends here. */
+  #stopTrying(nowMs: number, release: ReleaseReference | null): void {
+    const about = this.#progress.release;
+    if (!this.#installation.underWay || about?.sha256 === release?.sha256) return;
+    this.#installation.cancel();
+    const aborted = this.#rollout?.document.state === 'aborted';
+    const error = {
+      code: 'asked',
+      message: `rollout ${this.#rollout?.document.version} asks for it no more`,
+    };
+    this.#save({ ...this.#progress, state: aborted ? 'rolled_back' : 'none', sinceMs: nowMs, error });
+    this.#reached(this.#progress.state);
+  }
+
+  #install(release: ReleaseReference, kind: 'release' | 'trial', nowMs: number): void {
+    const running = this.#deps.loaded();
+    const runs = running?.slot === 'central' && running.sha256 === release.artifactSha256;
+    if (runs && this.#progress.state === 'committed' && this.#installation.isAbout(release, 'release'))
+      return;
+    if (runs) {
+      this.#installation.cancel();
+      this.#save({
+        ...this.#progress,
+        release,
+        kind: 'release',
+        state: 'committed',
+        sinceMs: nowMs,
+        error: null,
+      });
+      this.#reached('committed');
+      return;
+    }
+    if (this.#installation.isAbout(release, kind)) {
+      // Refused, rolled back or timed out: a newer rollout of the same release is another chance, unless it is bad.
+      if (this.#installation.underWay || this.#progress.sinceMs >= this.#progress.acceptedMs) return;
+    }
+    try {
+      this.#deps.trust.requireAllowed(release.artifactSha256);
+    } catch (error) {
+      const { refusal, message } = error as TrustError;
+      if (this.#progress.state === 'rejected' && this.#installation.isAbout(release, kind)) return;
+      this.#installation.cancel();
+      const refused = { code: refusal, message };
+      this.#save({ ...this.#progress, release, kind, state: 'rejected', sinceMs: nowMs, error: refused });
+      this.#reached('rejected');
+      return;
+    }
+    this.#installation.begin(release, kind, nowMs, nowMs + this.#jitterMs());
+  }
+
+  /** The same at every restart, and another for every rollout. */
+  #jitterMs(): number {
+    const rollout = this.#rollout;
+    if (rollout === null) return 0;
+    return Math.floor(
+      rollout.document.jitterMs * cohortPosition(`jitter ${rollout.sha256}`, this.#deps.hostId),
+    );
+  }
+
+  // The loop.
+
+  /** A sample was judged. @param watching by the model that alarms; null: there is none */
+  judged(sample: Sample, gate: 'open' | 'maintenance', watching: Judgement | null): void {
+    this.#installation.judged(sample, gate, watching);
+    if (watching?.transition?.state === 'opened' && this.#progress.alarms !== null) {
+      const { alarms } = this.#progress;
+      this.#progress = { ...this.#progress, alarms: { ...alarms, opened: alarms.opened + 1 } };
+      this.#changed = true;
+    }
+    const nowMs = this.#deps.nowMs();
+    this.#installation.tick(nowMs, this.#rollout?.document.state === 'paused');
+    if (nowMs - this.#reportedMs >= REPORT_MS && (this.#changed || this.#installation.underWay))
+      this.#report();
+  }
+
+  #reached(state: InstallState): void {
+    const { log, told } = this.#deps;
+    const { release, error } = this.#progress;
+    const bad = state === 'rejected' || state === 'rolled_back' || state === 'timed_out';
+    log(bad ? 'warning' : 'info', 'central.state', {
+      state,
+      release: release?.version,
+      ...(error && { why: error.message }),
+    });
+    if (bad || state === 'committed') told(state, this.#deps.model, this.#progress);
+    this.#report();
+  }
+
+  #save(progress: Progress): void {
+    this.#progress = progress;
+    this.#changed = true;
+    try {
+      this.#deps.store({ trust: this.#deps.trust.state, progress });
+    } catch (error) {
+      this.#deps.log('error', 'central.fault', { error: messageOf(error) });
+    }
+  }
+
+  #report(): void {
+    const { channel } = this.#subscriptions;
+    if (channel === null) return;
+    this.#reportedMs = this.#deps.nowMs();
+    this.#changed = false;
+    const topic = agentTopics(this.#deps.site, this.#deps.hostId).reported;
+    void channel.publish(topic, JSON.stringify(this.reported()), true).then((taken) => {
+      if (!taken) this.#changed = true;
+    });
+  }
+
+  /** What this host says of itself to the centre, and in `status`. */
+  reported(): ReportedDocument {
+    const { site, hostId, bootId, version, trust, slots, loaded, labels, nowMs } = this.#deps;
+    const { state, release, error, alarms } = this.#progress;
+    const desired = this.#desired;
+    const running = loaded();
+    const seen = (one: ReleaseReference | null): ReportedDocument['release'] =>
+      one === null ? null : { version: one.version, artifactSha256: one.artifactSha256 };
+    return {
+      schemaVersion: 1,
+      hostId,
+      site,
+      bootId,
+      at: new Date(nowMs()).toISOString(),
+      agentVersion: version,
+      labels: labels(),
+      root: trust.root.version,
+      rollout:
+        this.#rollout === null
+          ? null
+          : {
+              model: this.#deps.model,
+              version: this.#rollout.document.version,
+              sha256: this.#rollout.sha256,
+            },
+      desired: desired.kind === 'none' ? null : seen(desired.release),
+      state,
+      release: seen(release),
+      running:
+        running === null
+          ? null
+          : {
+              sha256: running.sha256,
+              name: running.model.provenance.name,
+              version: running.model.provenance.version,
+              slot: running.slot,
+            },
+      slots: {
+        current: slots.digest('current'),
+        previous: slots.digest('previous'),
+        central: slots.digest('central'),
+        centralPrevious: slots.digest('central-previous'),
+      },
+      figures: this.#installation.figures(),
+      alarms:
+        alarms === null ? null : { since: new Date(alarms.sinceMs).toISOString(), opened: alarms.opened },
+      error,
+      refused: { ...this.#refused },
+    };
+  }
+}

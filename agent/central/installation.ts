@@ -1,0 +1,467 @@
+import type { Stepwise } from '../../core/features.ts';
+import type { Model } from '../../core/model.ts';
+import type { InstallFigures, InstallState } from '../../core/protocol/reported.ts';
+import type { SiteTopics } from '../../core/protocol/topics.ts';
+import type { ReleaseDocument, ReleaseReference, RolloutGate } from '../../core/protocol/trust.ts';
+import type { Sample } from '../../core/sample.ts';
+import type { Tally } from '../../core/shadow.ts';
+import type { Judgement } from '../../core/watcher.ts';
+import { artifactSha256 } from '../../models/artifact.ts';
+import type { LoadedModel, ModelSlots } from '../../models/slots.ts';
+import { documentOf, openEnvelope } from '../../models/trust/envelope.ts';
+import type { Trust } from '../../models/trust/trust.ts';
+import { type Refusal, TrustError } from '../../models/trust/trust-error.ts';
+import { Background, type BackgroundDependencies } from '../background.ts';
+import { messageOf } from '../delivery.ts';
+import { replayShadow, type ShadowHost, shadowWatcher } from '../shadow-replay.ts';
+import type { Subscriptions } from './channel.ts';
+import { ChunkFile } from './chunk-file.ts';
+import { Durations, figuresOf, LiveTrial, type TrialTerms, trialObjections } from './live-trial.ts';
+import type { Progress } from './progress.ts';
+import { Rejected, verifiedModel } from './verify.ts';
+
+/** Chunks asked for at a time: 512 KiB under way at the most. */
+const CHUNKS_AT_A_TIME = 8;
+/** What was asked for and didn't come is asked for again: the broker may have lost it and been given it anew. */
+const ASK_AGAIN_MS = 60_000;
+const WARM_ROWS = 320;
+
+export interface InstallationDependencies extends BackgroundDependencies {
+  readonly trust: Trust;
+  readonly topics: SiteTopics;
+  readonly model: string;
+  readonly subscriptions: Subscriptions;
+  readonly slots: ModelSlots;
+  readonly chunkPath: string;
+  readonly agentVersion: string;
+  readonly host: () => ShadowHost;
+  readonly loaded: () => LoadedModel | null;
+  readonly residentBytes: () => number;
+  readonly gate: () => RolloutGate | null;
+  readonly progress: () => Progress;
+  /** Durable when it returns. */
+  readonly save: (change: Partial<Progress>) => void;
+  /** A state that people hear of. */
+  readonly reached: (state: InstallState) => void;
+  readonly refused: (refusal: Refusal, message: string) => void;
+  /** null: there is none any more. */
+  readonly adopt: (loaded: LoadedModel | null) => void;
+  readonly nowMs: () => number;
+  readonly fault: (message: string) => void;
+}
+
+/** States in which something is under way. */
+const UNDER_WAY: ReadonlySet<InstallState> = new Set([
+  'offered',
+  'fetching',
+  'verified',
+  'shadow',
+  'probation',
+]);
+
+/** The way of one release into this host: fetched, verified, tried, switched to, watched, and taken back where it is worse. */
+export class Installation {
+  readonly #deps: InstallationDependencies;
+  readonly #replaying: Background<{ readonly tally: Tally; readonly durations: Durations }>;
+  #chunks: ChunkFile | null = null;
+  #askedMs = 0;
+  #trial: LiveTrial | null = null;
+
+  constructor(deps: InstallationDependencies) {
+    this.#deps = deps;
+    this.#replaying = new Background(deps);
+  }
+
+  get #progress(): Progress {
+    return this.#deps.progress();
+  }
+
+  get underWay(): boolean {
+    return UNDER_WAY.has(this.#progress.state);
+  }
+
+  /** What this is about is what is asked for, and nothing has to be begun anew. */
+  isAbout(release: ReleaseReference, kind: Progress['kind']): boolean {
+    const { release: own, kind: ownKind } = this.#progress;
+    return own !== null && own.sha256 === release.sha256 && ownKind === kind;
+  }
+
+  begin(release: ReleaseReference, kind: Progress['kind'], nowMs: number, startMs: number): void {
+    this.cancel();
+    this.#to('offered', nowMs, {
+      release,
+      kind,
+      offeredMs: nowMs,
+      startMs,
+      envelope: null,
+      figures: null,
+      error: null,
+    });
+  }
+
+  /** Gives up what is under way, without a word about the release. */
+  cancel(): void {
+    const { release } = this.#progress;
+    this.#replaying.giveUp();
+    this.#trial = null;
+    if (release !== null) this.#deps.subscriptions.drop(this.#releaseTopic(release));
+    if (this.#chunks !== null) this.#deps.subscriptions.drop(...this.#chunkTopics());
+    this.#chunks?.remove();
+    this.#chunks = null;
+  }
+
+  /** After a start: goes on with what lies on disk. */
+  resume(nowMs: number): void {
+    const { state, release } = this.#progress;
+    if (release === null) return;
+    // The switch was made, and the power went before that could be written down.
+    if (this.underWay && this.#deps.loaded()?.sha256 === release.artifactSha256) this.#committed(nowMs);
+    else if (state === 'fetching') this.#fetch(nowMs);
+    else if (state === 'verified' || state === 'shadow' || state === 'probation') this.#tryOut(nowMs);
+    else if (state === 'committed') this.#watch(nowMs);
+  }
+
+  /** @param paused nothing is begun; what is under way goes on */
+  tick(nowMs: number, paused: boolean): void {
+    const { state, startMs, offeredMs, release } = this.#progress;
+    if (release === null) return;
+    const gate = this.#deps.gate();
+    if (gate === null) return;
+    // A trial lasts as long as the centre wants; fetching doesn't.
+    const limited = this.#progress.kind === 'release' || state === 'offered' || state === 'fetching';
+    if (UNDER_WAY.has(state) && limited && nowMs - offeredMs > gate.timeoutMs) {
+      const error = {
+        code: 'timedOut',
+        message: `not committed within ${Math.round(gate.timeoutMs / 1000)} s`,
+      };
+      this.cancel();
+      this.#to('timed_out', nowMs, { error });
+    } else if (state === 'offered' && nowMs >= startMs && !paused) {
+      this.#deps.subscriptions.want(this.#releaseTopic(release));
+      this.#askAgain(nowMs, [this.#releaseTopic(release)]);
+    } else if (state === 'fetching') this.#askAgain(nowMs, this.#chunkTopics());
+    else if (state === 'probation' && nowMs - this.#progress.sinceMs >= gate.probationMs) this.#decide(nowMs);
+    else if (state === 'committed' && nowMs - this.#progress.sinceMs >= gate.watchdogMs) this.#trial = null;
+  }
+
+  #askAgain(nowMs: number, topics: readonly string[]): void {
+    if (Math.abs(nowMs - this.#askedMs) < ASK_AGAIN_MS) return;
+    this.#askedMs = nowMs;
+    this.#deps.subscriptions.again(...topics);
+  }
+
+  #releaseTopic({ version }: ReleaseReference): string {
+    return this.#deps.topics.release(this.#deps.model, version);
+  }
+
+  /** @throws TrustError */
+  onRelease(bytes: Uint8Array, version: number, nowMs: number): void {
+    const { state, release } = this.#progress;
+    if (state !== 'offered' || release === null || release.version !== version) return;
+    const { trust, model, subscriptions } = this.#deps;
+    const topic = this.#releaseTopic(release);
+    try {
+      trust.acceptRelease(bytes, model, release, nowMs);
+    } catch (error) {
+      // A wrong document on its topic is not the release's fault: the right one may still come.
+      if (!(error instanceof TrustError) || !FINAL.has(error.refusal)) throw error;
+      subscriptions.drop(topic);
+      this.#to('rejected', nowMs, { error: { code: error.refusal, message: error.message } });
+      throw error;
+    }
+    subscriptions.drop(topic);
+    this.#to('fetching', nowMs, { envelope: Buffer.from(bytes).toString('utf8') });
+    this.#fetch(nowMs);
+  }
+
+  get #release(): ReleaseDocument {
+    const { envelope } = this.#progress;
+    if (envelope === null) throw new Error('no release document');
+    // Its signatures were counted before it was kept.
+    return documentOf(openEnvelope(Buffer.from(envelope)), 'release');
+  }
+
+  #chunkTopics(): string[] {
+    const { sha256 } = this.#release.artifact;
+    return (this.#chunks?.missing ?? [])
+      .slice(0, CHUNKS_AT_A_TIME)
+      .map((i) => this.#deps.topics.chunk(sha256, i));
+  }
+
+  #fetch(nowMs: number): void {
+    const { artifact } = this.#release;
+    // It was tried here before, in another mode or rollout.
+    const kept = this.#deps.slots.bytes('candidate');
+    if (kept !== null && artifactSha256(kept) === artifact.sha256) {
+      this.#verify(kept, nowMs);
+      return;
+    }
+    try {
+      this.#chunks = new ChunkFile(this.#deps.chunkPath, artifact);
+    } catch (error) {
+      this.#deps.fault(messageOf(error));
+      return;
+    }
+    this.#askedMs = nowMs;
+    if (this.#chunks.missing.length === 0) this.#verify(this.#chunks.read(), nowMs);
+    else this.#deps.subscriptions.want(...this.#chunkTopics());
+  }
+
+  /** @throws TrustError for what is no chunk of the release */
+  onChunk(sha256: string, index: number, bytes: Uint8Array, nowMs: number): void {
+    if (this.#progress.state !== 'fetching' || this.#chunks === null) return;
+    if (sha256 !== this.#release.artifact.sha256 || !this.#chunks.missing.includes(index)) return;
+    let fits: boolean;
+    try {
+      fits = this.#chunks.put(index, bytes);
+    } catch (error) {
+      // A full disk: asked for again later.
+      this.#deps.fault(messageOf(error));
+      return;
+    }
+    if (!fits) throw new TrustError('otherChunk', `chunk ${index} is not the one that the release names`);
+    this.#deps.subscriptions.drop(this.#deps.topics.chunk(sha256, index));
+    if (this.#chunks.missing.length === 0) this.#verify(this.#chunks.read(), nowMs);
+    else this.#deps.subscriptions.want(...this.#chunkTopics());
+  }
+
+  #verify(bytes: Buffer, nowMs: number): void {
+    const { slots, trust, host, agentVersion, residentBytes } = this.#deps;
+    const { release, verified } = this.#progress;
+    if (release === null) return;
+    this.#chunks?.remove();
+    this.#chunks = null;
+    try {
+      const document = this.#release;
+      const before = residentBytes();
+      verifiedModel(bytes, document, { schema: host().schema, agentVersion });
+      const added = residentBytes() - before;
+      if (added > document.limits.memoryBytes) {
+        throw new Rejected(
+          'memory',
+          `loading it took ${added} bytes of memory, the limit is ${document.limits.memoryBytes}`,
+        );
+      }
+      trust.requireValid(document, 'release', nowMs);
+      slots.stage(bytes);
+    } catch (error) {
+      if (error instanceof Rejected || error instanceof TrustError) this.#reject(error, nowMs);
+      else {
+        // A full disk: from the beginning, later.
+        this.#deps.fault(messageOf(error));
+        this.#to('offered', nowMs, { startMs: nowMs + ASK_AGAIN_MS });
+      }
+      return;
+    }
+    this.#to('verified', nowMs, { verified: [...without(verified, release), release].slice(-8) });
+    this.#tryOut(nowMs);
+  }
+
+  /** On history first, then live. */
+  #tryOut(nowMs: number): void {
+    const candidate = this.#candidate(nowMs);
+    if (candidate === null) return;
+    if (this.#progress.state !== 'shadow') this.#to('shadow', nowMs, {});
+    const current = this.#deps.loaded()?.model ?? null;
+    this.#replaying.start(this.#replay(candidate, current), (outcome) => {
+      if ('error' in outcome) {
+        this.#reject(new Rejected('failed', messageOf(outcome.error)), nowMs);
+        return;
+      }
+      const { tally, durations } = outcome.value;
+      const figures = figuresOf(tally, durations, this.#terms, current !== null);
+      const laterMs = this.#deps.nowMs();
+      this.#judge(figures, laterMs, () => this.#beginTrial(candidate, figures, laterMs));
+    });
+  }
+
+  *#replay(candidate: Model, current: Model | null): Stepwise<{ tally: Tally; durations: Durations }> {
+    const durations = new Durations();
+    const rows = this.#deps.gate()?.shadowRows;
+    const timed = (work: () => Judgement): Judgement => durations.time(this.#deps.monotonicMs, work);
+    const tally = yield* replayShadow(candidate, current, this.#deps.host(), rows, timed);
+    return { tally, durations };
+  }
+
+  #candidate(nowMs: number): Model | null {
+    const { slots } = this.#deps;
+    let fault = 'the candidate is gone';
+    const read = slots.read('candidate', (_, why) => {
+      fault = why;
+    });
+    if (read !== null && read.sha256 === this.#progress.release?.artifactSha256) return read.model;
+    // A power cut, or somebody's hand: fetched anew.
+    this.#deps.fault(fault);
+    const { release, kind, startMs } = this.#progress;
+    if (release !== null) this.begin(release, kind, nowMs, startMs);
+    return null;
+  }
+
+  get #terms(): TrialTerms {
+    const { intervalMs, limits } = this.#release;
+    return { budget: this.#deps.host().config.budget, intervalMs, limits };
+  }
+
+  #beginTrial(candidate: Model, figures: InstallFigures, nowMs: number): void {
+    this.#trial = this.#liveTrial(candidate, 'candidate');
+    const state = this.#progress.kind === 'trial' ? 'shadow' : 'probation';
+    this.#to(state, nowMs, { figures });
+  }
+
+  #liveTrial(silent: Model, silentIs: 'candidate' | 'before'): LiveTrial {
+    const host = this.#deps.host();
+    const trial = new LiveTrial(shadowWatcher(silent, host), silentIs, this.#deps.monotonicMs);
+    for (const row of host.store.lastSamples(WARM_ROWS)) {
+      if (row.values.length === host.schema.length) trial.warm(row);
+    }
+    return trial;
+  }
+
+  /** A sample was judged. @param watching by the model that alarms; null: there is none */
+  judged(sample: Sample, gate: 'open' | 'maintenance', watching: Judgement | null): void {
+    this.#trial?.step(sample, gate, watching);
+    if (this.#trial === null || watching?.transition?.state !== 'opened') return;
+    if (this.#progress.state === 'committed') this.#watchdog(sample.timeMs);
+  }
+
+  /** How the trial stands, where one is under way. */
+  figures(): InstallFigures | null {
+    if (this.#trial === null || this.#trial.tally.rows === 0) return this.#progress.figures;
+    const { tally, durations } = this.#trial;
+    return figuresOf(tally, durations, this.#terms, this.#deps.loaded() !== null);
+  }
+
+  #decide(nowMs: number): void {
+    const figures = this.figures();
+    if (this.#trial === null || figures === null || this.#trial.tally.rows === 0) return;
+    this.#judge(figures, nowMs, () => this.#commit(figures, nowMs));
+  }
+
+  #judge(figures: InstallFigures, nowMs: number, pass: () => void): void {
+    const objections = trialObjections(figures, this.#terms);
+    if (objections.length === 0) pass();
+    else this.#reject(new Rejected('worse', objections.join('; ')), nowMs, figures);
+  }
+
+  #commit(figures: InstallFigures, nowMs: number): void {
+    const { trust, slots } = this.#deps;
+    const { release } = this.#progress;
+    if (release === null) return;
+    try {
+      trust.requireAllowed(release.artifactSha256);
+      trust.requireValid(this.#release, 'release', nowMs);
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      this.#reject(error, nowMs);
+      return;
+    }
+    this.#trial = null;
+    this.#deps.save({ figures });
+    try {
+      slots.commitCentral();
+    } catch (error) {
+      this.#deps.fault(messageOf(error));
+      return;
+    }
+    const loaded = slots.read('central', (_, fault) => this.#deps.fault(fault));
+    if (loaded === null) return;
+    const before = this.#deps.loaded();
+    this.#deps.adopt({ ...loaded, slot: 'central' });
+    this.#committed(nowMs, before?.model ?? null);
+  }
+
+  #committed(nowMs: number, before?: Model | null): void {
+    this.#to('committed', nowMs, { error: null, alarms: { sinceMs: nowMs, opened: 0 } });
+    this.#watch(nowMs, before);
+  }
+
+  /** The model before goes on beside the new one, for as long as the rollout says. */
+  #watch(nowMs: number, before?: Model | null): void {
+    const gate = this.#deps.gate();
+    if (gate === null || nowMs - this.#progress.sinceMs >= gate.watchdogMs) return;
+    const model = before === undefined ? this.#modelBefore() : before;
+    if (model !== null) this.#trial = this.#liveTrial(model, 'before');
+  }
+
+  #modelBefore(): Model | null {
+    const { slots } = this.#deps;
+    const ignore = (): void => {};
+    return (slots.read('central-previous', ignore) ?? slots.loadOwn(ignore))?.model ?? null;
+  }
+
+  #watchdog(nowMs: number): void {
+    const { release } = this.#progress;
+    const figures = this.figures();
+    const loaded = this.#deps.loaded();
+    if (figures === null || loaded === null || release === null || loaded.sha256 !== release.artifactSha256)
+      return;
+    const { candidate, current, allowedAlarms } = figures;
+    if (candidate.alarms <= allowedAlarms || candidate.alarms <= (current?.alarms ?? 0)) return;
+    const message = `${candidate.alarms} incidents since the switch, the budget allows ${allowedAlarms}, the model before had ${current?.alarms ?? 0}`;
+    this.takeBack({ code: 'alarms', message }, nowMs, true, figures);
+  }
+
+  /**
+   * The model before takes over: the central one before, else what the host learned itself.
+   * @param bad it is never installed here again
+   */
+  takeBack(
+    error: { readonly code: string; readonly message: string },
+    nowMs: number,
+    bad: boolean,
+    figures: InstallFigures | null = this.#progress.figures,
+  ): void {
+    const { trust, slots, loaded, adopt } = this.#deps;
+    const gone = loaded();
+    const about =
+      this.#progress.verified.find(({ artifactSha256 }) => artifactSha256 === gone?.sha256) ??
+      this.#progress.release;
+    this.cancel();
+    if (bad && gone !== null) trust.quarantine(gone.sha256);
+    const previous = slots.digest('central-previous');
+    const usable = previous !== null && this.mayRun(previous);
+    if (usable) slots.revertCentral();
+    else slots.discard('central', 'central-previous');
+    const next = slots.load(
+      (_, fault) => this.#deps.fault(fault),
+      (sha256) => this.mayRun(sha256),
+    );
+    this.#to('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
+    adopt(next);
+  }
+
+  /** Verified here, and neither revoked nor found bad since. */
+  mayRun(sha256: string): boolean {
+    if (!this.#progress.verified.some(({ artifactSha256 }) => artifactSha256 === sha256)) return false;
+    try {
+      this.#deps.trust.requireAllowed(sha256);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #reject(why: Rejected | TrustError, nowMs: number, figures: InstallFigures | null = null): void {
+    const { trust, slots, refused } = this.#deps;
+    const { release } = this.#progress;
+    const isTrust = why instanceof TrustError;
+    if (isTrust) refused(why.refusal, why.message);
+    // An agent or a host that it doesn't fit may fit it one day; what is bad stays bad.
+    if (!isTrust && why.quarantines && release !== null) trust.quarantine(release.artifactSha256);
+    this.cancel();
+    slots.discard('candidate');
+    const error = { code: isTrust ? why.refusal : why.code, message: why.message };
+    this.#to('rejected', nowMs, { error, ...(figures !== null && { figures }) });
+  }
+
+  #to(state: InstallState, nowMs: number, change: Partial<Progress>): void {
+    this.#deps.save({ ...change, state, sinceMs: nowMs });
+    this.#deps.reached(state);
+  }
+}
+
+/** Faults of the release itself, not of what came on its topic. */
+const FINAL: ReadonlySet<Refusal> = new Set(['expired', 'revoked', 'quarantined']);
+
+const without = (list: readonly ReleaseReference[], { sha256 }: ReleaseReference): ReleaseReference[] =>
+  list.filter((one) => one.sha256 !== sha256);
