@@ -53,8 +53,6 @@ export interface Collected {
 
 const FAILED: ReadonlySet<string> = new Set(['rejected', 'rolled_back', 'timed_out']);
 const HOUR_MS = 3_600_000;
-/** A host's clock may be off by this. */
-const SLACK_MS = HOUR_MS;
 
 const isFailed = (state: InstallState): state is Failure['state'] => FAILED.has(state);
 
@@ -163,20 +161,27 @@ function about(
   return release?.artifactSha256 === plan.release.artifactSha256 ? said : null;
 }
 
-/** Applied: committed. In shadow: it has scored rows beside the other model, of history or live. */
+/** Applied: committed. In shadow: it has scored rows beside the other model, of history first, then live. */
 const hasExecuted = ({ mode }: Progress, { state, figures }: ReportedDocument): boolean =>
-  mode === 'apply'
-    ? state === 'committed'
-    : (state === 'shadow' || state === 'probation') && figures !== null && figures.rows > 0;
+  mode === 'apply' ? state === 'committed' : state === 'shadow' && figures !== null && figures.rows > 0;
 
-/** Of hosts that have heard of this stage, since each took the document it counts from. */
-function rate(hosts: readonly KnownHost[], { stageVersion, startedMs }: Progress, nowMs: number): RateSide {
-  const most = (nowMs - startedMs + SLACK_MS) / HOUR_MS;
-  const counted = hosts.flatMap(({ reported }) => {
+/**
+ * Of hosts that have heard of this stage, since each took the document it counts from. A host reports what changes: of
+ * one that is online and silent, nothing has changed until now.
+ */
+function rate(
+  hosts: readonly KnownHost[],
+  { stageVersion, startedMs }: Progress,
+  nowMs: number,
+): RateSide {
+  const counted = hosts.flatMap(({ online, reported }) => {
     if (reported === null || reported.alarms === null) return [];
     if ((reported.rollout?.version ?? 0) < stageVersion) return [];
-    const hours = (Date.parse(reported.at) - Date.parse(reported.alarms.since)) / HOUR_MS;
-    return hours > 0 ? [{ alarms: reported.alarms.opened, hours: Math.min(hours, most) }] : [];
+    // A host's clock may be anywhere.
+    const fromMs = Math.max(startedMs, Date.parse(reported.alarms.since));
+    const untilMs = online === true ? nowMs : Math.min(nowMs, Date.parse(reported.at));
+    const hours = (untilMs - fromMs) / HOUR_MS;
+    return hours > 0 ? [{ alarms: reported.alarms.opened, hours }] : [];
   });
   const loudest = counted.reduce((top, one, i) => (one.alarms > (counted[top]?.alarms ?? -1) ? i : top), 0);
   // Of one or two, none can be left out.

@@ -237,12 +237,22 @@ export class RolloutStore {
     });
   }
 
-  /** Takes what lay at the broker into the books: this registry's next document comes after it. */
-  adopt(model: string, document: StoredDocument, change: Change): void {
+  /**
+   * Takes what lay at the broker into the books: this registry's next document comes after it. Of the same version as
+   * one that is here, it takes that one's number only: which of the two a host has is not known.
+   */
+  adopt(
+    model: string,
+    document: StoredDocument,
+    after: (progress: Progress, plan: RolloutPlan) => Progress,
+  ): void {
     this.#write((time) => {
-      const rollout = this.current(model)?.id ?? null;
-      this.#issue(model, rollout, document);
-      this.#log(time, model, rollout, change, document.version);
+      const rollout = this.current(model);
+      const newest = this.newestDocument(model)?.version ?? 0;
+      if (document.version > newest) this.#issue(model, rollout?.id ?? null, document);
+      if (rollout !== null) this.#save(rollout, after(rollout.progress, rollout.plan));
+      const change = { action: 'adopt', why: `payload ${document.sha256}`, figures: null } as const;
+      this.#log(time, model, rollout?.id ?? null, change, document.version);
     });
   }
 

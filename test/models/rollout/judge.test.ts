@@ -175,7 +175,7 @@ describe('aborting', () => {
   });
 
   test('at the last stage, against those that were outside before', () => {
-    const noisy = many(200, (id) => testHost(id, 'committed', 7, alarms(5)));
+    const noisy = many(200, (id) => testHost(id, 'committed', 7, alarms(20)));
     expect(soaked(noisy).figures.alarms).toMatchObject({ control: null, exceeds: false });
     const before = { ...whole, control: { hosts: 100, alarms: 50, hours: 100 } };
     const { decision, figures } = soaked(noisy, before);
