@@ -169,11 +169,7 @@ const hasExecuted = ({ mode }: Progress, { state, figures }: ReportedDocument): 
  * Of hosts that have heard of this stage, since each took the document it counts from. A host reports what changes: of
  * one that is online and silent, nothing has changed until now.
  */
-function rate(
-  hosts: readonly KnownHost[],
-  { stageVersion, startedMs }: Progress,
-  nowMs: number,
-): RateSide {
+function rate(hosts: readonly KnownHost[], { stageVersion, startedMs }: Progress, nowMs: number): RateSide {
   const counted = hosts.flatMap(({ online, reported }) => {
     if (reported === null || reported.alarms === null) return [];
     if ((reported.rollout?.version ?? 0) < stageVersion) return [];
