@@ -4,7 +4,7 @@ import type { AlertContext } from '../core/alert.ts';
 import { INCIDENT_DEFAULTS, type IncidentSettings, type Transition } from '../core/incident.ts';
 import { calibratedFor } from '../core/model.ts';
 import type { AlertData } from '../core/protocol/events.ts';
-import type { Verdict } from '../core/protocol/verdict.ts';
+import type { PerformanceTelemetry } from '../core/protocol/telemetry.ts';
 import type { Sample } from '../core/sample.ts';
 import { type Judgement, Watcher, type WatcherState } from '../core/watcher.ts';
 import type { LoadedModel, ModelSlots } from '../models/slots.ts';
@@ -38,13 +38,9 @@ import { IncidentReports } from './incident-reports.ts';
 import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
+import { OperatorWords } from './operators.ts';
 import type { Outward } from './outward.ts';
-import {
-  conceptSentence,
-  Performance,
-  type PerformanceDocument,
-  type PerformanceReport,
-} from './performance.ts';
+import { conceptSentence, Performance, type PerformanceDocument } from './performance.ts';
 import { Retraining, type RetrainingDocument } from './retraining.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
 import {
@@ -98,6 +94,7 @@ export class Agent {
   readonly #retraining: Retraining;
   readonly #drift: DriftWatch;
   readonly #performance: Performance;
+  readonly operators: OperatorWords;
   readonly #incidents: IncidentReports;
   readonly #commits: Commits;
   readonly #maintenance: Maintenance;
@@ -173,6 +170,14 @@ export class Agent {
       degrade: (error) => this.#degrade(error),
     });
     this.central = deps.central?.(this.#centralHooks(background)) ?? null;
+    this.operators = new OperatorWords({
+      ...deps,
+      verdicts: this.#performance.verdicts,
+      facts: () => this.#facts,
+      commit: (event) => this.#commits.commit(event),
+      incidentsFromMs: () => this.#sampledMs() - this.#config.limits.eventRetentionMs,
+      judged: (nowMs) => this.#judgeConcept(nowMs),
+    });
     this.#incidents = new IncidentReports({
       ...deps,
       commits: this.#commits,
@@ -197,9 +202,7 @@ export class Agent {
       loaded: () => this.#loaded,
       residentBytes: () => memory().residentBytes,
       adopt: (loaded) => this.#takeFromCentre(loaded),
-      told: (state, model, { release, figures, error }) => {
-        const modelSha256 = this.#loaded?.sha256 ?? null;
-        const about = { model, state, release, figures, error, modelSha256 };
+      told: (about) => {
         this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
       },
       command: (document) =>
@@ -208,7 +211,7 @@ export class Agent {
           schema,
           nowMs: () => clock.nowMs(),
           snooze: (snooze) => this.snooze(snooze),
-          verdict: (id, verdict, note) => this.verdict(id, verdict, note),
+          verdict: (id, verdict, note) => this.operators.verdict(id, verdict, note),
           selfTest: () => ({
             state: this.state(),
             version,
@@ -361,17 +364,6 @@ export class Agent {
     const sentence = conceptSentence(judgement, this.#performance.document.openings.length);
     this.#commits.commit(conceptEvent(this.#facts, sentence, this.#drift.severity ?? 1, sha256, nowMs));
     this.#deps.log('warning', 'drift.concept', { signs: judgement.signs, sentence });
-  }
-
-  /** An operator's word on an incident. @returns null where nothing, or more than one, begins so. @throws StoreFullError */
-  verdict(idOrPrefix: string, verdict: Verdict, note: string): object | null {
-    const row = this.#deps.store.incident(idOrPrefix);
-    if (row === null) return null;
-    const nowMs = this.#deps.clock.nowMs();
-    this.#commits.commit(this.#performance.give(this.#facts, row, verdict, note, nowMs));
-    this.#deps.log('info', 'verdict.given', { id: row.id, verdict });
-    this.#judgeConcept(nowMs);
-    return this.#performance.verdicts.of(row.id);
   }
 
   #onDrift(decision: NamedDecision): void {
@@ -584,13 +576,21 @@ export class Agent {
     if (Math.abs(now - this.#lastDriftMs) < DRIFT_TELEMETRY_MS) return {};
     this.#lastDriftMs = now;
     const drift = driftTelemetry(this.#drift.report());
-    const { weeks: _, ...performance } = this.#performanceReport();
-    return { performance, ...(drift && { drift }) };
+    return { performance: this.#performanceReport(), ...(drift && { drift }) };
   }
 
-  #performanceReport(): PerformanceReport {
-    const nowMs = this.#lastSample?.timeMs ?? this.#deps.clock.nowMs();
-    return this.#performance.report(nowMs, this.#retraining.document.history);
+  #performanceReport(): PerformanceTelemetry {
+    return this.#performance.report(this.#sampledMs(), this.#retraining.document.history);
+  }
+
+  /** How well it watched in the week, and the month, of a time. */
+  performanceAt(timeMs: number): ReturnType<Performance['at']> {
+    return this.#performance.at(timeMs, this.#retraining.document.history);
+  }
+
+  /** A replay's past is its present. */
+  #sampledMs(): number {
+    return this.#lastSample?.timeMs ?? this.#deps.clock.nowMs();
   }
 
   state(): AgentState {

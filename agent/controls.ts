@@ -1,4 +1,5 @@
 import type { Clock } from '../collector/source.ts';
+import { MILLISECONDS_MAX } from '../core/csv.ts';
 import { VERDICTS, type Verdict } from '../core/protocol/verdict.ts';
 import type { Agent } from './agent.ts';
 import type { Handler } from './local-api.ts';
@@ -14,7 +15,8 @@ export const MAX_LEVEL_MS = 24 * 3_600_000;
  * {"method":"snooze","ms":7200000,"reason":"disk swap","training":"exclude"}, ms 0 ends it;
  * {"method":"logLevel","level":"debug","ms":600000}, back to what was configured after that time.
  * {"method":"retrain","why":"…"}, {"method":"rollback","why":"…"};
- * {"method":"verdict","id":"3f2a","verdict":"false","note":"…"}.
+ * {"method":"verdict","id":"3f2a","verdict":"false","note":"…"};
+ * {"method":"missed"}, {"method":"miss","fromMs":…,"toMs":…,"note":"…"}, {"method":"retractMissed","fromMs":…}.
  * Requests come from outside: each field is checked, and what is wrong with it is the answer.
  */
 export function controls(
@@ -40,8 +42,12 @@ export function controls(
       if (typeof id !== 'string' || id === '')
         throw new Error('id: expected the beginning of an incident’s id');
       if (!VERDICTS.includes(verdict as Verdict)) throw new Error(`verdict: expected ${VERDICTS.join(', ')}`);
-      return asked(agent).verdict(id, verdict as Verdict, reasonOf(note, 'note'));
+      return asked(agent).operators.verdict(id, verdict as Verdict, reasonOf(note, 'note'));
     },
+    missed: () => asked(agent).operators.missed,
+    miss: ({ fromMs, toMs, note = '' }) =>
+      asked(agent).operators.miss(timeOf(fromMs, 'fromMs'), timeOf(toMs, 'toMs'), reasonOf(note, 'note')),
+    retractMissed: ({ fromMs }) => asked(agent).operators.retractMissed(timeOf(fromMs, 'fromMs')),
     logLevel: ({ level, ms }) => {
       if (!LEVELS.includes(level as Level)) throw new Error(`level: expected ${LEVELS.join(', ')}`);
       if (!isDuration(ms, MAX_LEVEL_MS) || ms === 0) throw new Error('for how long: expected up to 24 hours');
@@ -60,6 +66,13 @@ export function controls(
 
 const isDuration = (ms: unknown, most: number): ms is number =>
   typeof ms === 'number' && Number.isFinite(ms) && ms >= 0 && ms <= most;
+
+/** A time that can be told of as ISO 8601. */
+function timeOf(ms: unknown, name: string): number {
+  if (typeof ms !== 'number' || !(ms >= 0 && ms < MILLISECONDS_MAX))
+    throw new Error(`${name}: expected milliseconds since 1970`);
+  return Math.round(ms);
+}
 
 function asked(agent: () => Agent | null): Agent {
   const running = agent();

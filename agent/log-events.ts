@@ -88,7 +88,8 @@ export const LOG_EVENTS = {
   'store.recovered': 'There is room again.',
   'store.retention': 'Old samples and events were removed.',
   'store.schemaChanged': 'The database holds samples with other metrics.',
-  'verdict.given': 'Somebody has said what an alert was worth. Fields: id, verdict.',
+  'verdict.given':
+    'Somebody has said what an alert was worth (id, verdict), or what was missed (from, to, verdict: missed or retracted).',
 } as const;
 
 export type LogEvent = keyof typeof LOG_EVENTS;

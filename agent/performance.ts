@@ -1,18 +1,16 @@
 import { type ConceptJudgement, judgeConcept } from '../core/drift/concept.ts';
-import { EVENT_TYPES } from '../core/protocol/events.ts';
 import type { PerformanceTelemetry } from '../core/protocol/telemetry.ts';
-import type { Verdict, VerdictData } from '../core/protocol/verdict.ts';
-import type { AgentFacts } from './events.ts';
+import type { WeekOfVerdicts } from '../core/protocol/verdict.ts';
 import type { RetrainingDocument } from './retraining.ts';
-import type { IncidentRow, NewEvent, Store } from './store/store.ts';
-import { Verdicts, type WeekOfVerdicts } from './verdicts.ts';
+import type { Store } from './store/store.ts';
+import { Verdicts } from './verdicts.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
 const MONTH_MS = 30 * DAY_MS;
 const MOST_OPENINGS = 256;
-const WEEKS_SHOWN = 8;
+const WEEKS_SHOWN = 4;
 
 /** JSON: survives a restart. */
 export interface PerformanceDocument {
@@ -21,8 +19,6 @@ export interface PerformanceDocument {
   /** Signs of concept drift that were told of. */
   readonly told: readonly string[];
 }
-
-export type PerformanceReport = PerformanceTelemetry & { readonly weeks: readonly WeekOfVerdicts[] };
 
 /** How well this host has been watched: alarms, operators' words on them, new models. */
 export class Performance {
@@ -69,51 +65,31 @@ export class Performance {
     return isNew ? judgement : null;
   }
 
-  report(nowMs: number, history: RetrainingDocument['history']): PerformanceReport {
+  report(nowMs: number, history: RetrainingDocument['history']): PerformanceTelemetry {
     const { trueAlerts, falseAlerts } = this.verdicts.counts(nowMs - WEEK_MS, nowMs + 1);
     const verdicts = trueAlerts + falseAlerts;
     return {
       incidentsPerHour: this.#document.openings.filter((time) => time > nowMs - DAY_MS).length / 24,
       verdicts,
       precision: verdicts === 0 ? null : trueAlerts / verdicts,
-      retrainings: history.filter(({ atMs, decision }) => decision === 'activated' && atMs > nowMs - MONTH_MS)
-        .length,
-      weeks: this.verdicts.weeks(WEEKS_SHOWN),
+      retrainings: retrainings(nowMs, history),
+      weeks: this.verdicts.weeks(nowMs, WEEKS_SHOWN),
     };
   }
 
-  /** Keeps an operator's word. @returns the event that tells of it. @throws StoreFullError */
-  give(facts: AgentFacts, row: IncidentRow, verdict: Verdict, note: string, nowMs: number): NewEvent {
-    const before = this.verdicts.of(row.id)?.verdict ?? null;
-    const { model } = JSON.parse(row.data) as { model: { sha256: string } };
-    this.verdicts.give({
-      incidentId: row.id,
-      verdict,
-      note,
-      atMs: nowMs,
-      openedAtMs: row.openedAtMs,
-      modelSha256: model.sha256,
-    });
-    const { hostId, config } = facts;
-    const about: Omit<VerdictData, 'sequence'> = {
-      schemaVersion: 1,
-      host: { id: hostId, name: config.hostName, labels: config.labels },
-      incidentId: row.id,
-      verdict,
-      before,
-      note,
-      openedAt: new Date(row.openedAtMs).toISOString(),
-      modelSha256: model.sha256,
-    };
-    return {
-      type: EVENT_TYPES.verdict,
-      severity: null,
-      timeMs: nowMs,
-      subject: row.id,
-      data: (sequence) => JSON.stringify({ ...about, sequence } satisfies VerdictData),
-    };
+  /** Of the week that a time lies in, and of the 30 days until then. */
+  at(
+    timeMs: number,
+    history: RetrainingDocument['history'],
+  ): { readonly week: WeekOfVerdicts; readonly retrainings: number } {
+    return { week: this.verdicts.week(timeMs), retrainings: retrainings(timeMs, history) };
   }
 }
+
+/** New models in the 30 days until then. */
+const retrainings = (nowMs: number, history: RetrainingDocument['history']): number =>
+  history.filter(({ atMs, decision }) => decision === 'activated' && atMs > nowMs - MONTH_MS && atMs <= nowMs)
+    .length;
 
 /** In plain words, for the event. */
 export function conceptSentence(

@@ -129,16 +129,17 @@ async function assemble(
     clock,
     log,
     setTimer,
+    performanceAt: (timeMs) => agent?.performanceAt(timeMs) ?? null,
   });
   outward.follower = inference;
   const api = new LocalApi(
     {
       status: () => agent?.status(),
       alerts: ({ limit }) =>
-        store.incidents(clampLimit(limit)).map((row) => JSON.parse(row.data) as AlertData),
+        store.incidents(clampLimit(limit)).map((row) => agent?.operators.judgedAlert(row)),
       alert: ({ id }) => {
         const row = typeof id === 'string' ? store.incident(id) : null;
-        return row === null ? null : (JSON.parse(row.data) as AlertData);
+        return row && agent?.operators.judgedAlert(row);
       },
       ...controls(() => agent, logging, clock),
     },

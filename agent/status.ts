@@ -1,5 +1,6 @@
 import type { Source } from '../collector/source.ts';
 import type { ReportedDocument } from '../core/protocol/reported.ts';
+import type { PerformanceTelemetry } from '../core/protocol/telemetry.ts';
 import type { Sample } from '../core/sample.ts';
 import type { Watcher } from '../core/watcher.ts';
 import type { LoadedModel } from '../models/slots.ts';
@@ -11,7 +12,6 @@ import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
 import type { NextFit } from './learner.ts';
 import type { ActiveMaintenance } from './maintenance.ts';
-import type { PerformanceReport } from './performance.ts';
 import type { RetrainingDocument } from './retraining.ts';
 import type { Store } from './store/store.ts';
 
@@ -34,7 +34,7 @@ export interface StatusParts {
   readonly next: NextFit;
   readonly fitting: boolean;
   readonly drift: DriftReport | null;
-  readonly performance: PerformanceReport;
+  readonly performance: PerformanceTelemetry;
   readonly central: ReportedDocument | null;
   readonly retraining: AgentConfig['retraining'] & Pick<RetrainingDocument, 'history'>;
   readonly maintenance: readonly ActiveMaintenance[];

@@ -1,4 +1,5 @@
 import { printable } from '../agent/log.ts';
+import type { JudgedAlert } from '../agent/operators.ts';
 import { NEVER } from '../core/model.ts';
 import type { AlertData, ProcessUse } from '../core/protocol/events.ts';
 import { formatDuration, formatRange, formatValue } from '../core/words.ts';
@@ -12,15 +13,27 @@ export function paint(code: string, text: string, colour: boolean): string {
   return colour ? `\u001b[${code}m${text}\u001b[0m` : text;
 }
 
-/** One line: time, severity, state, host, sentence. */
-export function alertLine(alert: AlertData, colour: boolean): string {
+/** An event has no verdict: nobody has seen it before. */
+type ShownAlert = AlertData & Partial<Pick<JudgedAlert, 'verdict'>>;
+
+/** One line: time, severity, state, host, sentence, and what was said of it. */
+export function alertLine(alert: ShownAlert, colour: boolean): string {
   const at = new Date(alert.sampledAt).toISOString().replace('T', ' ').slice(0, 19);
   const severity = paint(COLOUR[alert.severity] ?? '0', alert.severity.padEnd(8), colour);
-  return `${at}  ${severity} ${alert.state.padEnd(11)} ${printable(alert.incidentId).slice(0, 8)}  ${printable(alert.host.name)}: ${printable(alert.explanation.sentence)}${alert.provisional ? ' (provisional)' : ''}`;
+  return `${at}  ${severity} ${alert.state.padEnd(11)} ${printable(alert.incidentId).slice(0, 8)}  ${printable(alert.host.name)}: ${printable(alert.explanation.sentence)}${alert.provisional ? ' (provisional)' : ''}${alert.verdict ? `; verdict ${verdictText(alert.verdict)}` : ''}`;
 }
 
+/** "false, 2026-01-05 10:00Z: backup". */
+function verdictText({ verdict, at, note }: NonNullable<JudgedAlert['verdict']>): string {
+  return `${printable(verdict)}, ${minuteText(at)}${note === '' ? '' : `: ${printable(note)}`}`;
+}
+
+/** "2026-01-05 10:00Z". */
+export const minuteText = (time: string | number): string =>
+  `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')}Z`;
+
 /** The whole alert: what, how rare, what was usual, by which model. */
-export function alertPage(alert: AlertData, colour: boolean): string {
+export function alertPage(alert: ShownAlert, colour: boolean): string {
   const lines: string[] = [];
   lines.push(paint('1', printable(alert.explanation.sentence), colour));
   lines.push('');
@@ -50,6 +63,7 @@ export function alertPage(alert: AlertData, colour: boolean): string {
     'model',
     `${printable(alert.model.name)} ${printable(alert.model.version)}, trained ${alert.model.trainedFrom} to ${alert.model.trainedTo}`,
   );
+  if (alert.verdict) row('verdict', verdictText(alert.verdict));
   lines.push('');
   const shares = new Map(alert.explanation.top.map((entry) => [entry.feature, entry.share]));
   const features = [...alert.features].sort((a, b) => (shares.get(b.name) ?? 0) - (shares.get(a.name) ?? 0));

@@ -65,3 +65,10 @@ export function group(
       ),
   };
 }
+
+/** Of every command that asks the agent on this host. */
+export const local = <T>(yargs: Argv<T>) =>
+  yargs
+    .option('socket', { type: 'string', describe: "The agent's socket" })
+    .option('state-dir', { type: 'string', describe: "The agent's state directory, where its socket lies" })
+    .option('json', { type: 'boolean', default: false, describe: 'Print JSON' });

@@ -1,35 +1,11 @@
 import type { Argv } from 'yargs';
-import { type Command, command, group } from './command.ts';
+import { ALERTS } from './alerts-commands.ts';
+import { type Command, command, group, local } from './command.ts';
 import { KEYS } from './keys-commands.ts';
 import { MODELS } from './models-commands.ts';
 import { RELEASE } from './release-commands.ts';
 import { ROLLOUT } from './rollout-commands.ts';
 import { TRAINING } from './training-commands.ts';
-
-const local = <T>(yargs: Argv<T>) =>
-  yargs
-    .option('socket', { type: 'string', describe: "The agent's socket" })
-    .option('state-dir', { type: 'string', describe: "The agent's state directory, where its socket lies" })
-    .option('json', { type: 'boolean', default: false, describe: 'Print JSON' });
-
-const alerts = (action: 'tail' | 'list' | 'show', describe: string, example: string): Command =>
-  command({
-    command: action === 'show' ? 'show <id>' : action,
-    describe,
-    builder: (yargs) => {
-      const id = { type: 'string', describe: 'Incident, or the first characters of its id' } as const;
-      const options = local(yargs)
-        .option('limit', {
-          type: 'number',
-          describe: 'How many incidents, newest first',
-          hidden: action !== 'list',
-        })
-        .option('action', { type: 'string', default: action as string, hidden: true })
-        .example(`$0 alerts ${example}`, describe);
-      return action === 'show' ? options.positional('id', id) : options.option('id', { ...id, hidden: true });
-    },
-    load: () => import('./commands/alerts.ts'),
-  });
 
 const config = <Options>(
   row: string,
@@ -175,22 +151,7 @@ export const COMMANDS: readonly Command[] = [
         .example('$0 doctor', 'Everything, each sink for real; exit code 1 where something is wrong'),
     load: () => import('./commands/doctor.ts'),
   }),
-  group('alerts', 'Incidents of this host: follow, list, explain', 'list --limit 5', [
-    alerts('tail', 'Follow alerts as they come', 'tail'),
-    alerts('list', 'The latest incidents', 'list --limit 5'),
-    alerts('show', 'One incident, explained', 'show 3f2a9c1d'),
-    command({
-      command: 'verdict <id> <verdict>',
-      describe: 'Say what an alert was worth: true, false, or benign (right, but nobody needed it)',
-      builder: (yargs) =>
-        local(yargs)
-          .positional('id', { type: 'string', demandOption: true, describe: 'Beginning of its id' })
-          .positional('verdict', { type: 'string', choices: ['true', 'false', 'benign'], demandOption: true })
-          .option('note', { type: 'string', default: '', describe: 'Kept with it' })
-          .example('$0 alerts verdict 3f2a9c1d false --note "backup"', 'A false alarm'),
-      load: () => import('./commands/verdict.ts'),
-    }),
-  ]),
+  ALERTS,
   command({
     command: 'snooze [duration]',
     describe: 'No alerts from this host for a while, up to 24 hours; `off`: again, at once',

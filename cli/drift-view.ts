@@ -50,18 +50,35 @@ export function performanceLine({
   performance,
   latencyMs,
 }: Pick<StatusReport, 'performance' | 'latencyMs'>): string {
-  const { incidentsPerHour, verdicts, precision, weeks } = performance;
+  const { incidentsPerHour, verdicts, precision } = performance;
   const parts = [`${incidentsPerHour.toFixed(2)} incidents an hour over a day`];
   if (precision !== null)
     parts.push(`${(100 * precision).toFixed(0)} % of ${verdicts} alerts true in 7 days`);
-  if (weeks.length > 1) {
-    const each = weeks.map(({ fromMs, precision: of }) => {
-      return `${new Date(fromMs).toISOString().slice(5, 10)} ${(100 * of).toFixed(0)} %`;
-    });
-    parts.push(`by week ${each.join(', ')}`);
-  }
   const { p50, p95 } = latencyMs.score;
   if (p50 !== null && p95 !== null)
     parts.push(`scored in ${p50.toFixed(1)} ms, 95 % in ${p95.toFixed(1)} ms`);
   return parts.join('; ');
+}
+
+/** A table of the weeks, the newest first, as far back as operators said something; none where nobody has. */
+export function weekLines(weeks: StatusReport['performance']['weeks']): string[] {
+  const last = weeks.findLastIndex(({ judged, missed }) => judged + missed > 0);
+  if (last < 0) return [];
+  const head = ['week of', 'judged', 'true', 'false', 'benign', 'missed', 'precision', 'recall', '  F1'];
+  const rows = weeks
+    .slice(0, last + 1)
+    .map((week) => [
+      new Date(week.fromMs).toISOString().slice(0, 10),
+      ...[week.judged, week.trueAlerts, week.falseAlerts, week.benignAlerts, week.missed].map(String),
+      ...[week.precision, week.recall].map((share) =>
+        share === null ? '–' : `${(100 * share).toFixed(0)} %`,
+      ),
+      week.f1 === null ? '–' : week.f1.toFixed(2),
+    ]);
+  const lines = [head, ...rows].map((cells) =>
+    cells
+      .map((cell, i) => (i === 0 ? cell.padEnd(10) : cell.padStart((head[i] as string).length)))
+      .join('  '),
+  );
+  return [...lines, 'Recall is only as complete as what was told with `edgewood alerts missed`.'];
 }

@@ -1,5 +1,5 @@
 import type { ReleaseData } from '../../core/protocol/release-event.ts';
-import type { InstallState, ReportedDocument } from '../../core/protocol/reported.ts';
+import type { InstallState, ReleaseSeen, ReportedDocument } from '../../core/protocol/reported.ts';
 import { agentTopics, parseTopic, type SiteTopics, siteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseReference, RolloutDocument } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';
@@ -39,7 +39,7 @@ export interface CentralDependencies extends BackgroundDependencies {
   readonly residentBytes: () => number;
   readonly adopt: (loaded: LoadedModel | null) => void;
   /** A state that is an event: the release is in, or out. */
-  readonly told: (state: ReleaseData['state'], model: string, progress: Progress) => void;
+  readonly told: (about: Omit<ReleaseData, 'schemaVersion' | 'sequence' | 'host' | 'sentence'>) => void;
   readonly command: (document: ReturnType<Trust['acceptCommand']>) => Promise<CommandAnswer>;
 }
 
@@ -71,7 +71,7 @@ export class Central implements ControlListener {
       gate: () => this.#rollout?.document.gate ?? null,
       progress: () => this.#progress,
       save: (change) => this.#save({ ...this.#progress, ...change }),
-      reached: (state) => this.#reached(state),
+      reach: (state, nowMs, change) => this.#reach(state, nowMs, change),
       refused: (refusal, message) => this.#refuse(refusal, message),
       fault: (message) => deps.log('error', 'central.fault', { error: message }),
     });
@@ -198,7 +198,7 @@ export class Central implements ControlListener {
     this.#rollout = accepted;
     const { version, state, mode } = accepted.document;
     const alarms = same ? this.#progress.alarms : { sinceMs: nowMs, opened: 0 };
-    this.#save({ ...this.#progress, acceptedMs: nowMs, alarms });
+    this.#save({ ...this.#progress, alarms });
     log('info', 'central.rollout', { model, version, state, mode });
     this.#changed = true;
     this.#converge(nowMs);
@@ -255,8 +255,7 @@ export class Central implements ControlListener {
       code: 'asked',
       message: `rollout ${this.#rollout?.document.version} asks for it no more`,
     };
-    this.#save({ ...this.#progress, state: aborted ? 'rolled_back' : 'none', sinceMs: nowMs, error });
-    this.#reached(this.#progress.state);
+    this.#reach(aborted ? 'rolled_back' : 'none', nowMs, { error });
   }
 
   #install(release: ReleaseReference, kind: 'release' | 'trial', nowMs: number): void {
@@ -266,33 +265,34 @@ export class Central implements ControlListener {
       return;
     if (runs) {
       this.#installation.cancel();
-      this.#save({
-        ...this.#progress,
-        release,
-        kind: 'release',
-        state: 'committed',
-        sinceMs: nowMs,
-        error: null,
-      });
-      this.#reached('committed');
+      this.#reach('committed', nowMs, { release, kind: 'release', error: null });
       return;
     }
-    if (this.#installation.isAbout(release, kind)) {
-      // Refused, rolled back or timed out: a newer rollout of the same release is another chance, unless it is bad.
-      if (this.#installation.underWay || this.#progress.sinceMs >= this.#progress.acceptedMs) return;
-    }
+    if (this.#installation.isAbout(release, kind) && !this.#mayTryAgain()) return;
     try {
       this.#deps.trust.requireAllowed(release.artifactSha256);
     } catch (error) {
+      // It was found bad here, under this rollout or an earlier one: that stays said.
+      if (this.#installation.isAbout(release, kind)) return;
       const { refusal, message } = error as TrustError;
-      if (this.#progress.state === 'rejected' && this.#installation.isAbout(release, kind)) return;
       this.#installation.cancel();
-      const refused = { code: refusal, message };
-      this.#save({ ...this.#progress, release, kind, state: 'rejected', sinceMs: nowMs, error: refused });
-      this.#reached('rejected');
+      this.#reach('rejected', nowMs, { release, kind, error: { code: refusal, message } });
       return;
     }
     this.#installation.begin(release, kind, nowMs, nowMs + this.#jitterMs());
+  }
+
+  /** What was given up, or taken back because it was asked for, is tried again under a newer rollout. */
+  #mayTryAgain(): boolean {
+    const { state, rollout } = this.#progress;
+    if (this.#installation.underWay || state === 'rejected') return false;
+    return rollout !== this.#rollout?.document.version;
+  }
+
+  #reach(state: InstallState, nowMs: number, change: Partial<Progress>): void {
+    const rollout = this.#rollout?.document.version ?? 0;
+    this.#save({ ...this.#progress, ...change, state, sinceMs: nowMs, rollout });
+    this.#reached(state);
   }
 
   /** The same at every restart, and another for every rollout. */
@@ -329,7 +329,11 @@ export class Central implements ControlListener {
       release: release?.version,
       ...(error && { why: error.message }),
     });
-    if (bad || state === 'committed') told(state, this.#deps.model, this.#progress);
+    if (bad || state === 'committed') {
+      const modelSha256 = this.#deps.loaded()?.sha256 ?? null;
+      const { figures } = this.#progress;
+      told({ model: this.#deps.model, state, release: seen(release), figures, error, modelSha256 });
+    }
     this.#report();
   }
 
@@ -360,8 +364,6 @@ export class Central implements ControlListener {
     const { state, release, error, alarms } = this.#progress;
     const desired = this.#desired;
     const running = loaded();
-    const seen = (one: ReleaseReference | null): ReportedDocument['release'] =>
-      one === null ? null : { version: one.version, artifactSha256: one.artifactSha256 };
     return {
       schemaVersion: 1,
       hostId,
@@ -405,3 +407,6 @@ export class Central implements ControlListener {
     };
   }
 }
+
+const seen = (one: ReleaseReference | null): ReleaseSeen | null =>
+  one === null ? null : { version: one.version, artifactSha256: one.artifactSha256 };

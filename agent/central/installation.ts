@@ -41,8 +41,8 @@ export interface InstallationDependencies extends BackgroundDependencies {
   readonly progress: () => Progress;
   /** Durable when it returns. */
   readonly save: (change: Partial<Progress>) => void;
-  /** A state that people hear of. */
-  readonly reached: (state: InstallState) => void;
+  /** Into a state: kept, and told. */
+  readonly reach: (state: InstallState, nowMs: number, change: Partial<Progress>) => void;
   readonly refused: (refusal: Refusal, message: string) => void;
   /** null: there is none any more. */
   readonly adopt: (loaded: LoadedModel | null) => void;
@@ -88,7 +88,7 @@ export class Installation {
 
   begin(release: ReleaseReference, kind: Progress['kind'], nowMs: number, startMs: number): void {
     this.cancel();
-    this.#to('offered', nowMs, {
+    this.#deps.reach('offered', nowMs, {
       release,
       kind,
       offeredMs: nowMs,
@@ -119,6 +119,10 @@ export class Installation {
     else if (state === 'fetching') this.#fetch(nowMs);
     else if (state === 'verified' || state === 'shadow' || state === 'probation') this.#tryOut(nowMs);
     else if (state === 'committed') this.#watch(nowMs);
+    else if (state === 'rejected' && MAY_FIT_LATER.has(this.#progress.error?.code ?? '')) {
+      // Another agent, or another source of samples, may be one that it fits.
+      this.#deps.reach('none', nowMs, { release: null, error: null });
+    }
   }
 
   /** @param paused nothing is begun; what is under way goes on */
@@ -135,7 +139,7 @@ export class Installation {
         message: `not committed within ${Math.round(gate.timeoutMs / 1000)} s`,
       };
       this.cancel();
-      this.#to('timed_out', nowMs, { error });
+      this.#deps.reach('timed_out', nowMs, { error });
     } else if (state === 'offered' && nowMs >= startMs && !paused) {
       this.#deps.subscriptions.want(this.#releaseTopic(release));
       this.#askAgain(nowMs, [this.#releaseTopic(release)]);
@@ -166,11 +170,11 @@ export class Installation {
       // A wrong document on its topic is not the release's fault: the right one may still come.
       if (!(error instanceof TrustError) || !FINAL.has(error.refusal)) throw error;
       subscriptions.drop(topic);
-      this.#to('rejected', nowMs, { error: { code: error.refusal, message: error.message } });
+      this.#deps.reach('rejected', nowMs, { error: { code: error.refusal, message: error.message } });
       throw error;
     }
     subscriptions.drop(topic);
-    this.#to('fetching', nowMs, { envelope: Buffer.from(bytes).toString('utf8') });
+    this.#deps.reach('fetching', nowMs, { envelope: Buffer.from(bytes).toString('utf8') });
     this.#fetch(nowMs);
   }
 
@@ -249,11 +253,11 @@ export class Installation {
       else {
         // A full disk: from the beginning, later.
         this.#deps.fault(messageOf(error));
-        this.#to('offered', nowMs, { startMs: nowMs + ASK_AGAIN_MS });
+        this.#deps.reach('offered', nowMs, { startMs: nowMs + ASK_AGAIN_MS });
       }
       return;
     }
-    this.#to('verified', nowMs, { verified: [...without(verified, release), release].slice(-8) });
+    this.#deps.reach('verified', nowMs, { verified: [...without(verified, release), release].slice(-8) });
     this.#tryOut(nowMs);
   }
 
@@ -261,7 +265,7 @@ export class Installation {
   #tryOut(nowMs: number): void {
     const candidate = this.#candidate(nowMs);
     if (candidate === null) return;
-    if (this.#progress.state !== 'shadow') this.#to('shadow', nowMs, {});
+    if (this.#progress.state !== 'shadow') this.#deps.reach('shadow', nowMs, {});
     const current = this.#deps.loaded()?.model ?? null;
     this.#replaying.start(this.#replay(candidate, current), (outcome) => {
       if ('error' in outcome) {
@@ -305,7 +309,7 @@ export class Installation {
   #beginTrial(candidate: Model, figures: InstallFigures, nowMs: number): void {
     this.#trial = this.#liveTrial(candidate, 'candidate');
     const state = this.#progress.kind === 'trial' ? 'shadow' : 'probation';
-    this.#to(state, nowMs, { figures });
+    this.#deps.reach(state, nowMs, { figures });
   }
 
   #liveTrial(silent: Model, silentIs: 'candidate' | 'before'): LiveTrial {
@@ -371,7 +375,7 @@ export class Installation {
   }
 
   #committed(nowMs: number, before?: Model | null): void {
-    this.#to('committed', nowMs, { error: null, alarms: { sinceMs: nowMs, opened: 0 } });
+    this.#deps.reach('committed', nowMs, { error: null, alarms: { sinceMs: nowMs, opened: 0 } });
     this.#watch(nowMs, before);
   }
 
@@ -426,7 +430,7 @@ export class Installation {
       (_, fault) => this.#deps.fault(fault),
       (sha256) => this.mayRun(sha256),
     );
-    this.#to('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
+    this.#deps.reach('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
     adopt(next);
   }
 
@@ -451,14 +455,11 @@ export class Installation {
     this.cancel();
     slots.discard('candidate');
     const error = { code: isTrust ? why.refusal : why.code, message: why.message };
-    this.#to('rejected', nowMs, { error, ...(figures !== null && { figures }) });
-  }
-
-  #to(state: InstallState, nowMs: number, change: Partial<Progress>): void {
-    this.#deps.save({ ...change, state, sinceMs: nowMs });
-    this.#deps.reached(state);
+    this.#deps.reach('rejected', nowMs, { error, ...(figures !== null && { figures }) });
   }
 }
+
+const MAY_FIT_LATER: ReadonlySet<string> = new Set(['agent', 'schema']);
 
 /** Faults of the release itself, not of what came on its topic. */
 const FINAL: ReadonlySet<Refusal> = new Set(['expired', 'revoked', 'quarantined']);

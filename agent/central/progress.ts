@@ -15,14 +15,14 @@ export interface Progress {
   readonly offeredMs: number;
   readonly startMs: number;
   readonly sinceMs: number;
+  /** Version of the rollout under which it was reached. */
+  readonly rollout: number;
   /** The accepted release document's envelope. */
   readonly envelope: string | null;
   readonly figures: InstallFigures | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   /** Digests that were verified here, and may run from the central slots; the newest last. */
   readonly verified: readonly ReleaseReference[];
-  /** When the rollout that holds was accepted. */
-  readonly acceptedMs: number;
   /** Incidents since this release was first asked for, or since it took over: what the fleet is compared by. */
   readonly alarms: { readonly sinceMs: number; readonly opened: number } | null;
 }
@@ -34,11 +34,11 @@ export const NO_PROGRESS: Progress = {
   offeredMs: 0,
   startMs: 0,
   sinceMs: 0,
+  rollout: 0,
   envelope: null,
   figures: null,
   error: null,
   verified: [],
-  acceptedMs: 0,
   alarms: null,
 };
 

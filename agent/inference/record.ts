@@ -9,8 +9,8 @@ import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { HOUR_MS, type HourFigures, hourFigures, hourOf, nextHour } from './hours.ts';
 
-/** Hours a request: some 14 figures each, of the 1000 that it may have. */
-const BATCH_HOURS = 48;
+/** Hours a request: up to 25 figures each, of the 1000 that it may have. */
+const BATCH_HOURS = 36;
 /** A fleet does not come all at once when the hour is over. */
 const SPREAD_MS = 5 * 60_000;
 const BACKOFF_BASE_MS = 30_000;
@@ -41,6 +41,8 @@ export interface InferenceDependencies {
   readonly breathe: () => Promise<void>;
   /** Of the hour that ends, and from now on of the next. */
   readonly takeLatencies: () => HourFigures;
+  /** How well was watched until then: what operators said by now, and new models. */
+  readonly performance: (hourMs: number) => HourFigures;
 }
 
 interface RecordState {
@@ -155,7 +157,8 @@ export class InferenceRecord {
       fromMs = hourMs + HOUR_MS;
       const summed = await hourFigures(store, hourMs, this.#deps.breathe);
       const step = Math.round((hourMs - state.startMs) / HOUR_MS);
-      figures.push(...metrics({ ...summed, ...this.#latencies.get(hourMs) }, hourMs, step));
+      const told = { ...summed, ...this.#latencies.get(hourMs), ...this.#deps.performance(hourMs) };
+      figures.push(...metrics(told, hourMs, step));
     }
     const lastMs = hours.at(-1);
     if (lastMs === undefined) return false;

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { readFileSetting } from '../sinks/files.ts';
 import type { Store } from '../store/store.ts';
 import type { HourFigures } from './hours.ts';
+import { type PerformanceAt, performanceFigures } from './performance.ts';
 import { InferenceRecord, type InferenceSubject } from './record.ts';
 
 export interface InferenceHost {
@@ -30,6 +31,7 @@ export function startInferenceRecord(
     readonly clock: Clock;
     readonly log: Log;
     readonly setTimer: (callback: () => void, ms: number) => () => void;
+    readonly performanceAt: PerformanceAt;
   },
 ): InferenceRecord {
   const server = serverOf(config);
@@ -44,6 +46,7 @@ export function startInferenceRecord(
     random: Math.random,
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
     takeLatencies: () => latencyFigures(latencies()),
+    performance: (hourMs) => performanceFigures(deps.performanceAt, hourMs),
   });
 }
 

@@ -10,6 +10,7 @@ export class IncidentTable {
   readonly #newest: Statement<[number], Columns>;
   readonly #byId: Statement<[string], Columns>;
   readonly #byPrefix: Statement<[string, string], Columns>;
+  readonly #during: Statement<[number, number], Columns>;
   readonly #deleteResolved: Statement<[number, number, number]>;
 
   constructor(db: Database) {
@@ -22,6 +23,12 @@ export class IncidentTable {
     this.#byId = db.prepare<[string], Columns>(`${select} WHERE id = ?`).raw();
     this.#byPrefix = db
       .prepare<[string, string], Columns>(`${select} WHERE id >= ? AND id < ? LIMIT 2`)
+      .raw();
+    this.#during = db
+      .prepare<[number, number], Columns>(
+        `${select} WHERE opened_at_ms <= ? AND (resolved_at_ms IS NULL OR resolved_at_ms >= ?)
+           ORDER BY opened_at_ms DESC, id DESC LIMIT 1`,
+      )
       .raw();
     this.#deleteResolved = db.prepare(
       `DELETE FROM incidents WHERE id IN (SELECT id FROM incidents
@@ -44,6 +51,11 @@ export class IncidentTable {
     if (idOrPrefix === '') return null;
     const [only, second] = this.#byPrefix.all(idOrPrefix, `${idOrPrefix}\u{10ffff}`);
     return only === undefined || second !== undefined ? null : toRow(only);
+  }
+
+  during(fromMs: number, toMs: number): IncidentRow | null {
+    const found = this.#during.get(toMs, fromMs);
+    return found === undefined ? null : toRow(found);
   }
 
   deleteResolved(beforeMs: number, limit: number): number {

@@ -155,6 +155,12 @@ export class MemoryStore implements Store {
     return found.length === 1 ? found[0]! : null;
   }
 
+  incidentDuring(fromMs: number, toMs: number): IncidentRow | null {
+    const stood = ({ openedAtMs, resolvedAtMs }: IncidentRow): boolean =>
+      openedAtMs <= toMs && (resolvedAtMs ?? Number.POSITIVE_INFINITY) >= fromMs;
+    return this.incidents(Number.POSITIVE_INFINITY).find(stood) ?? null;
+  }
+
   events(afterN: number, limit: number, epoch = this.epoch): StoredEvent[] {
     if (epoch !== this.epoch) return [];
     return this.#events.filter((event) => event.sequence.n > afterN).slice(0, limit);

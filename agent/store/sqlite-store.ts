@@ -253,6 +253,10 @@ export class SqliteStore implements Store {
     return this.#guard(() => this.#incidents.find(idOrPrefix));
   }
 
+  incidentDuring(fromMs: number, toMs: number): IncidentRow | null {
+    return this.#guard(() => this.#incidents.during(fromMs, toMs));
+  }
+
   events(afterN: number, limit: number, epoch = this.epoch): StoredEvent[] {
     return this.#guard(() => this.#log.after(epoch, afterN, limit));
   }

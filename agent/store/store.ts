@@ -127,6 +127,8 @@ export interface Store {
   incidents(limit: number): IncidentRow[];
   /** null where nothing, or more than one, begins so. */
   incident(idOrPrefix: string): IncidentRow | null;
+  /** The newest that stood at some moment of that time, both ends included. */
+  incidentDuring(fromMs: number, toMs: number): IncidentRow | null;
   /** Of this epoch unless another is named; by n. */
   events(afterN: number, limit: number, epoch?: string): StoredEvent[];
   /** Retention by age and bytes; call now and then (each run bounded). Returns rows removed. */

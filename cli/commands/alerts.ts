@@ -1,4 +1,5 @@
 import { converse } from '../../agent/local-api.ts';
+import type { JudgedAlert } from '../../agent/operators.ts';
 import type { AlertData, StoredEvent } from '../../core/protocol/events.ts';
 import { alertLine, alertPage } from '../alert-view.ts';
 import { Exit, UserError } from '../errors.ts';
@@ -34,7 +35,7 @@ async function list(path: string, args: AlertsOptions): Promise<number> {
   const { limit = 20 } = args;
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST_LISTED)
     throw new UserError(`--limit: expected a whole number from 1 to ${MOST_LISTED}`);
-  const alerts = await askAgent<AlertData[]>(path, { method: 'alerts', limit });
+  const alerts = await askAgent<JudgedAlert[]>(path, { method: 'alerts', limit });
   if (args.json) process.stdout.write(`${JSON.stringify(alerts)}\n`);
   else if (alerts.length === 0) process.stdout.write('No incident so far.\n');
   else for (const alert of alerts) process.stdout.write(`${alertLine(alert, useColour())}\n`);
@@ -42,7 +43,7 @@ async function list(path: string, args: AlertsOptions): Promise<number> {
 }
 
 async function show(path: string, args: AlertsOptions): Promise<number> {
-  const alert = await askAgent<AlertData | null>(path, { method: 'alert', id: args.id });
+  const alert = await askAgent<JudgedAlert | null>(path, { method: 'alert', id: args.id });
   if (alert === null)
     throw new UserError(
       `no incident begins with "${args.id}"; \`edgewood alerts list\` names them`,

@@ -5,7 +5,7 @@ import type { StatusReport } from '../../agent/status.ts';
 import { type Inventory, inventory } from '../../collector/inventory.ts';
 import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
-import { driftLine, performanceLine, retrainingLine } from '../drift-view.ts';
+import { driftLine, performanceLine, retrainingLine, weekLines } from '../drift-view.ts';
 import { Exit } from '../errors.ts';
 import { askAgent, socketPath } from '../local.ts';
 
@@ -202,6 +202,7 @@ export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''):
   }
   if (status.drift !== null) row('drift', driftLine(status.drift, status.sampledAtMs ?? status.nowMs));
   row('alarms', performanceLine(status));
+  for (const [i, line] of weekLines(status.performance.weeks).entries()) row(i === 0 ? 'by week' : '', line);
   row('retraining', retrainingLine(status.retraining, status.sampledAtMs ?? status.nowMs));
   row(
     'store',

@@ -3,6 +3,7 @@ import type { DriftTelemetry } from './drift.ts';
 import { type AlertData, EVENT_TYPES, type StoredEvent } from './events.ts';
 import { type Field, line, lineTags } from './line-protocol.ts';
 import type { PerformanceTelemetry, TelemetryHealth } from './telemetry.ts';
+import type { WeekOfVerdicts } from './verdict.ts';
 
 /** What InfluxDB gets: measurements, tags and fields, defined once (docs/PROTOCOL.md has the table). */
 export const MEASUREMENTS = {
@@ -12,6 +13,7 @@ export const MEASUREMENTS = {
   agent: 'edgewood_agent',
   drift: 'edgewood_drift',
   performance: 'edgewood_performance',
+  week: 'edgewood_week',
 } as const;
 
 export interface InfluxHost {
@@ -130,4 +132,19 @@ export function performanceLine(tags: string, timeMs: number, it: PerformanceTel
     retrainings: { integer: it.retrainings },
   };
   return line(MEASUREMENTS.performance, tags, fields, timeMs) as string;
+}
+
+/** One point a week, at its Monday 00:00 UTC: what is said later overwrites it. */
+export function weekLine(tags: string, week: WeekOfVerdicts): string {
+  const fields = {
+    judged: { integer: week.judged },
+    true_alerts: { integer: week.trueAlerts },
+    false_alerts: { integer: week.falseAlerts },
+    benign_alerts: { integer: week.benignAlerts },
+    missed: { integer: week.missed },
+    precision: week.precision,
+    recall: week.recall,
+    f1: week.f1,
+  };
+  return line(MEASUREMENTS.week, tags, fields, week.fromMs) as string;
 }

@@ -16,7 +16,7 @@ import {
   time,
 } from './schema-builders.ts';
 import { TRUST_SCHEMAS } from './trust-schemas.ts';
-import { VERDICTS } from './verdict.ts';
+import { OPERATOR_WORDS, VERDICTS } from './verdict.ts';
 
 /** JSON Schemas (draft 2020-12) of everything that is published; `docs/schemas/` is written from these. */
 export const SCHEMA_BASE = 'urn:edgewood:schema:1:';
@@ -213,17 +213,21 @@ const retraining = record({
   sentence: text,
 });
 
-const verdict = record({
-  schemaVersion: choice(1),
-  sequence,
-  host,
-  incidentId: id,
-  verdict: choice(...VERDICTS),
-  before: orNull(choice(...VERDICTS)),
-  note: text,
-  openedAt: time,
-  modelSha256: sha256,
-});
+const verdict = record(
+  {
+    schemaVersion: choice(1),
+    sequence,
+    host,
+    incidentId: orNull(id),
+    verdict: choice(...OPERATOR_WORDS),
+    before: orNull(choice(...VERDICTS, 'missed')),
+    note: text,
+    openedAt: time,
+    until: time,
+    modelSha256: orNull(sha256),
+  },
+  ['until'],
+);
 
 const ack = record({
   schemaVersion: choice(1),
@@ -264,6 +268,19 @@ const status = record(
 
 const quantiles = record({ p50: orNull(number), p95: orNull(number), p99: orNull(number) });
 
+const share: JsonSchema = { type: 'number', minimum: 0, maximum: 1 };
+const weekOfVerdicts = record({
+  fromMs: { type: 'integer' },
+  judged: count,
+  trueAlerts: count,
+  falseAlerts: count,
+  benignAlerts: count,
+  missed: count,
+  precision: orNull(share),
+  recall: orNull(share),
+  f1: orNull(share),
+});
+
 const telemetry = record(
   {
     schemaVersion: choice(1),
@@ -294,12 +311,16 @@ const telemetry = record(
         loopLag: quantiles,
       }),
     }),
-    performance: record({
-      incidentsPerHour: number,
-      verdicts: count,
-      precision: orNull(number),
-      retrainings: count,
-    }),
+    performance: record(
+      {
+        incidentsPerHour: number,
+        verdicts: count,
+        precision: orNull(number),
+        retrainings: count,
+        weeks: list(weekOfVerdicts),
+      },
+      ['weeks'],
+    ),
     drift: record({
       phase: choice('steady', 'suspected', 'drifting'),
       severity: orNull(number),

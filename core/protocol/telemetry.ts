@@ -1,4 +1,5 @@
 import type { DriftTelemetry } from './drift.ts';
+import type { WeekOfVerdicts } from './verdict.ts';
 
 /** A batch of scores and the agent's health, on the `telemetry` topic. Its JSON Schema is `telemetry.schema.json`. */
 export interface TelemetryDocument {
@@ -28,6 +29,8 @@ export interface PerformanceTelemetry {
   readonly precision: number | null;
   /** New models by retraining, in the last 30 days. */
   readonly retrainings: number;
+  /** What operators said of the last four weeks, the one in progress first. */
+  readonly weeks: readonly WeekOfVerdicts[];
 }
 
 /** The agent's own figures. */

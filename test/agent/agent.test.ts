@@ -3,11 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { SAMPLE_AFTER_GAP, SAMPLE_IN_INCIDENT } from '../../agent/store/store.ts';
 import { type AgentStatus, stateSentence } from '../../cli/commands/status.ts';
 import { createDetector } from '../../core/create-detector.ts';
-import { NEVER } from '../../core/model.ts';
 import type { AlertData, StoredEvent } from '../../core/protocol/events.ts';
 import { SCHEMA_FILES } from '../../core/protocol/schemas.ts';
 import { decodeModel, encodeModel } from '../../models/artifact.ts';
-import { tinyModel } from '../support/artifacts.ts';
 import { validator } from '../support/schemas.ts';
 import { busy, INTERVAL_MS, ScriptedAgent } from '../support/scripted-agent.ts';
 import { SMALL_SCHEMA } from '../support/series.ts';
@@ -598,34 +596,6 @@ describe('learning', () => {
     it.samples(15);
     it.runFit();
     expect(it.agent.state()).toBe('watching');
-  });
-
-  test('a model from the centre is run, and nothing is learned beside it', () => {
-    const it = script();
-    writeFileSync(it.slots.path('central'), encodeModel(tinyModel()));
-    it.agent.start();
-    expect(sentenceOf(it)).toBe('Watching; model from the centre.');
-    it.samples(300);
-    expect(it.runFit()).toBe(0);
-    it.samples(3, busy);
-    expect(alertsOf(it)[0]).toMatchObject({ model: { name: 'test', alias: 'production' } });
-  });
-
-  test('a model that was calibrated for this host runs under its thresholds', () => {
-    const alertsUnder = (host: string): number => {
-      const it = script();
-      const model = tinyModel();
-      const never = { ...model.thresholds.surprise, info: NEVER, warning: NEVER, critical: NEVER };
-      const thresholds = { ...model.thresholds, surprise: never, forest: never };
-      const hosts = [{ host, rows: 1, thresholds }];
-      writeFileSync(it.slots.path('central'), encodeModel({ ...model, hosts }));
-      it.agent.start();
-      it.samples(300);
-      it.samples(3, busy);
-      return alertsOf(it).length;
-    };
-    expect(alertsUnder('another')).toBeGreaterThan(0);
-    expect(alertsUnder('host')).toBe(0);
   });
 
   test('a damaged model is said, and the one before runs', () => {

@@ -132,6 +132,7 @@ describe('resolving', () => {
       budget: { infoPerDay: 1, warningPerDay: 1 / 7, criticalPerDay: 1 / 30.4375 },
       renotifyMs: 3_600_000,
       http: null,
+      central: null,
       mlflow: null,
       maintenance: [],
       processes: { count: 5, commandLines: false },

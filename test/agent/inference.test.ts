@@ -2,11 +2,14 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { resolveConfig } from '../../agent/config/config.ts';
 import { Figures } from '../../agent/figures.ts';
-import { HOUR_MS, hourFigures } from '../../agent/inference/hours.ts';
+import { HOUR_MS, type HourFigures, hourFigures } from '../../agent/inference/hours.ts';
+import { performanceFigures } from '../../agent/inference/performance.ts';
 import { InferenceRecord } from '../../agent/inference/record.ts';
+import { Performance } from '../../agent/performance.ts';
 import { startAgent } from '../../agent/run.ts';
 import { MemoryStore } from '../../agent/store/memory-store.ts';
 import { SAMPLE_IN_INCIDENT } from '../../agent/store/store.ts';
+import type { Verdict } from '../../core/protocol/verdict.ts';
 import { MlflowClient } from '../../models/tracking/client.ts';
 import { trackingServerFrom } from '../../models/tracking/settings.ts';
 import { type FakeMlflow, type FakeMlflowOptions, fakeMlflow } from '../support/mlflow.ts';
@@ -14,9 +17,18 @@ import { writeRecording } from '../support/recording.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % HOUR_MS);
+/** New models a day before the start, and in its second hour. */
+const RETRAININGS = [-24 * HOUR_MS, 1.5 * HOUR_MS].map((ms) => ({
+  atMs: START_MS + ms,
+  decision: 'activated' as const,
+  reason: 'drift' as const,
+}));
 const LIMITS = { answerTimeoutMs: 2000, bodyTimeoutMs: 300 };
 
-async function scene(options: FakeMlflowOptions = {}) {
+async function scene(
+  options: FakeMlflowOptions = {},
+  latencies: HourFigures = { score_latency_ms_p50: 0.25 },
+) {
   const fake = await fakeMlflow(options);
   onTestFinished(async () => {
     await fake.stop();
@@ -24,6 +36,7 @@ async function scene(options: FakeMlflowOptions = {}) {
   });
   let hex = 0;
   const store = new MemoryStore({ nowMs: () => START_MS, randomHex: () => String(hex++) });
+  const watched = new Performance(store, null);
   const timers = new Map<() => void, number>();
   const logged: string[] = [];
   const rung: (() => void)[] = [];
@@ -49,7 +62,8 @@ async function scene(options: FakeMlflowOptions = {}) {
           return () => void timers.delete(callback);
         },
         breathe: () => new Promise((resolve) => setImmediate(resolve)),
-        takeLatencies: () => ({ score_latency_ms_p50: 0.25 }),
+        takeLatencies: () => latencies,
+        performance: (hourMs) => performanceFigures((timeMs) => watched.at(timeMs, RETRAININGS), hourMs),
       },
     );
     onTestFinished(() => record.close());
@@ -77,7 +91,7 @@ async function scene(options: FakeMlflowOptions = {}) {
   /** Once one is set, and who set it has come to rest. */
   const nextTimer = (): Promise<void> =>
     new Promise((resolve) => rung.push(() => setImmediate(() => resolve())));
-  return { fake, store, timers, logged, make, hours, ring, nextTimer };
+  return { fake, store, watched, timers, logged, make, hours, ring, nextTimer };
 }
 
 /** Of the active run: the steps of a metric. */
@@ -104,11 +118,65 @@ test('one run a host, a step an hour, at the time of the hour', async () => {
       score_p95: 56,
       score_max: 59,
       score_latency_ms_p50: 0.25,
+      week_judged: 0,
+      week_missed: 0,
+      retrainings: 2,
     }).map(([key, value]) => ({ key, value, step: 1, timestamp: START_MS + HOUR_MS })),
   );
   // The hour that is not over is not told of.
   expect(steps(fake, 'samples')).toEqual([0, 1]);
   expect(logged).toEqual(['mlflow.run']);
+});
+
+test('what operators said of the week, and of the week before, goes with each hour', async () => {
+  const { fake, make, hours, watched } = await scene();
+  const weekMs = 7 * 24 * HOUR_MS;
+  const give = (id: string, verdict: Verdict, openedAtMs: number): void =>
+    watched.verdicts.give({ incidentId: id, verdict, note: '', atMs: 0, openedAtMs, modelSha256: 'a' });
+  give('a', 'true', START_MS - weekMs);
+  give('b', 'false', START_MS - weekMs);
+  watched.verdicts.miss(START_MS - weekMs, { fromMs: START_MS - weekMs, toMs: START_MS, note: '', atMs: 0 });
+  watched.verdicts.miss(START_MS, { fromMs: START_MS, toMs: START_MS, note: '', atMs: 0 });
+  const record = make();
+  hours(record, 0, 3);
+  await record.finish();
+  const figures = [...fake.state.runs.values()][0]?.metrics.filter(({ key }) => /week|retrainings/.test(key));
+  const of = (step: number): object =>
+    Object.fromEntries(
+      (figures ?? []).filter((one) => one.step === step).map(({ key, value }) => [key, value]),
+    );
+  const both = {
+    week_judged: 0,
+    week_missed: 1,
+    week_recall: 0,
+    week_f1: 0,
+    last_week_precision: 0.5,
+    last_week_recall: 0.5,
+    last_week_f1: 0.5,
+  };
+  expect(of(0)).toEqual({ ...both, retrainings: 1 });
+  expect(of(1)).toEqual({ ...both, retrainings: 2 });
+  expect(figures?.every(({ step, timestamp }) => timestamp === START_MS + step * HOUR_MS)).toBe(true);
+});
+
+test('hours that waited, with every figure that there can be, fit into what a request may have', async () => {
+  const stages = ['sample', 'score', 'delivery'].flatMap((stage) =>
+    ['p50', 'p95', 'p99'].map((quantile) => [`${stage}_latency_ms_${quantile}`, 1]),
+  );
+  const { fake, make, hours, watched } = await scene({}, Object.fromEntries(stages));
+  for (let week = -1; week < 2; week++) {
+    const openedAtMs = START_MS + week * 7 * 24 * HOUR_MS;
+    watched.verdicts.give({
+      ...{ incidentId: String(week), verdict: 'true', note: '' },
+      ...{ atMs: 0, openedAtMs, modelSha256: 'a' },
+    });
+  }
+  const record = make();
+  hours(record, 0, 121);
+  await record.finish();
+  expect(steps(fake, 'samples')).toEqual(Array.from({ length: 120 }, (_, i) => i));
+  const [run] = fake.state.runs.values();
+  expect(run?.metrics.filter(({ step }) => step === 0)).toHaveLength(25);
 });
 
 test('a restart goes on in the same run; an hour is told of once', async () => {
@@ -297,7 +365,9 @@ test('the agent does so where it is configured, and goes on where the server is 
   const [run] = [...fake.state.runs.values()];
   expect(run?.tags.get('edgewood.toolVersion')).toBe('0.0.0');
   const hour = run?.metrics.filter(({ step }) => step === 0).map(({ key }) => key);
-  expect(hour).toEqual(expect.arrayContaining(['samples', 'incidents', 'sample_latency_ms_p99']));
+  expect(hour).toEqual(
+    expect.arrayContaining(['samples', 'incidents', 'sample_latency_ms_p99', 'week_judged', 'retrainings']),
+  );
   // Nothing listens there: the same samples, and a word about it.
   const away: string[] = [];
   expect(await start('http://127.0.0.1:1', away)).toBe(610);

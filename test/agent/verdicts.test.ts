@@ -38,13 +38,27 @@ describe('verdicts', () => {
     give(6, 'benign');
     give(7, 'false', 'x');
     give(7, 'true', 'x');
-    expect(all.weeks(5)).toEqual([
-      { fromMs: MONDAY_MS + 7 * DAY_MS, trueAlerts: 1, falseAlerts: 0, precision: 1 },
-      { fromMs: MONDAY_MS, trueAlerts: 1, falseAlerts: 1, precision: 0.5 },
-    ]);
-    expect(new Verdicts(memory).weeks(5)).toEqual(all.weeks(5));
+    const none = { judged: 0, trueAlerts: 0, falseAlerts: 0, benignAlerts: 0, missed: 0 };
+    const unknown = { precision: null, recall: null, f1: null };
+    const nowMs = MONDAY_MS + 14 * DAY_MS - 1;
+    const weeks = [
+      { fromMs: MONDAY_MS + 7 * DAY_MS, ...none, judged: 1, trueAlerts: 1, precision: 1, recall: 1, f1: 1 },
+      {
+        fromMs: MONDAY_MS,
+        ...none,
+        judged: 2,
+        trueAlerts: 1,
+        benignAlerts: 1,
+        precision: 0.5,
+        recall: 1,
+        f1: 2 / 3,
+      },
+      { fromMs: MONDAY_MS - 7 * DAY_MS, ...none, ...unknown },
+    ];
+    expect(all.weeks(nowMs, 3)).toEqual(weeks);
+    expect(new Verdicts(memory).weeks(nowMs, 3)).toEqual(weeks);
     memory.putState('verdicts', '[{');
-    expect(new Verdicts(memory).weeks(5)).toEqual([]);
+    expect(new Verdicts(memory).week(MONDAY_MS)).toEqual({ fromMs: MONDAY_MS, ...none, ...unknown });
   });
 
   test('the oldest go when there are very many', () => {
@@ -94,12 +108,12 @@ describe('in the agent', () => {
 
   test('a word on an incident is kept, is an event, and counts in status, over a restart too', () => {
     const it = withIncident();
-    expect(it.agent.verdict('nothing', 'true', '')).toBeNull();
-    expect(it.agent.verdict('incident-1', 'false', 'backup')).toMatchObject({
+    expect(it.agent.operators.verdict('nothing', 'true', '')).toBeNull();
+    expect(it.agent.operators.verdict('incident-1', 'false', 'backup')).toMatchObject({
       verdict: 'false',
       note: 'backup',
     });
-    it.agent.verdict('incident', 'true', '');
+    it.agent.operators.verdict('incident', 'true', '');
     const said = it.events('edgewood.verdict');
     const [first, second] = said.map(({ data }) => JSON.parse(data) as VerdictData);
     expect(first).toMatchObject({ incidentId: 'incident-1', verdict: 'false', before: null, note: 'backup' });
@@ -152,7 +166,7 @@ describe('in the agent', () => {
     const told = (it.telemetry as { performance?: object }[]).filter(({ performance }) => performance);
     expect(told[0]?.performance).toMatchObject({ precision: null, verdicts: 0 });
     for (const batch of it.telemetry) expect(validator('telemetry')(batch)).toEqual([]);
-    const performance = { incidentsPerHour: 0.5, verdicts: 3, precision: null, retrainings: 1 };
+    const performance = { incidentsPerHour: 0.5, verdicts: 3, precision: null, retrainings: 1, weeks: [] };
     expect(performanceLine(',host=a', 5, performance)).toBe(
       'edgewood_performance,host=a incidents_per_hour=0.5,verdicts=3i,retrainings=1i 5000000',
     );

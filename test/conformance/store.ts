@@ -126,6 +126,19 @@ export function storeConformance(name: string, open: (limits: StoreLimits) => St
       expect(store.incident('c')).toBeNull();
     });
 
+    it('says which incident stood at a time, both ends included, the newest first', () => {
+      const rows = [incident('a', 10, 20), incident('b', 15, 30), incident('c', 40), incident('d', 40, 41)];
+      store.commitTransition({ events: [], incidents: () => rows });
+      const during = (fromMs: number, toMs = fromMs): string | undefined =>
+        store.incidentDuring(fromMs, toMs)?.id;
+      expect([0, 9, 10, 14, 15, 20, 30, 31, 39, 40, 99].map((ms) => during(ms))).toEqual([
+        ...[undefined, undefined, 'a', 'a', 'b', 'b', 'b', undefined, undefined, 'd', 'c'],
+      ]);
+      expect([during(0, 9), during(0, 10), during(21, 39), during(31, 39), during(12, 50)]).toEqual([
+        ...[undefined, 'a', 'b', undefined, 'd'],
+      ]);
+    });
+
     it('hands out alerts by severity first, then the rest, until settled', () => {
       store.registerSinks(['a', 'b']);
       store.commitTransition({

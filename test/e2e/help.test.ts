@@ -40,6 +40,7 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'alerts tail': { codes: [0, 'SIGTERM', 143], says: /^$/, lasting: true },
   'alerts show 3f2a9c1d': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
   'alerts verdict 3f2a9c1d false --note "backup"': { codes: [1], says: /no incident begins with "3f2a9c1d"/ },
+  'alerts missed --from 2h --to 90m --note "disk full"': fine(/^Missed: 20.* to 20.*: disk full\./),
   'snooze 2h --reason "disk swap"': fine(/No alerts: snoozed: disk swap, for another 2 h/),
   // Warming up: there is nothing to replace, and too little to learn from.
   'retrain --why "new release"': fine(/A new model is being fitted/),

@@ -11,8 +11,10 @@ import { judge, retryAfterMs } from '../../agent/sinks/http/verdict.ts';
 import { InfluxSink } from '../../agent/sinks/influx/influx-sink.ts';
 import { alertmanagerAlerts } from '../../agent/sinks/webhook/alertmanager.ts';
 import { WebhookSink } from '../../agent/sinks/webhook/webhook-sink.ts';
+import { operatorFigures } from '../../core/evaluation/verdicts.ts';
 import type { AlertData } from '../../core/protocol/events.ts';
 import { line, lineTags } from '../../core/protocol/line-protocol.ts';
+import type { PerformanceTelemetry } from '../../core/protocol/telemetry.ts';
 import { type SinkFixture, sinkConformance } from '../conformance/sink.ts';
 import {
   type Daemon,
@@ -293,7 +295,102 @@ describe('InfluxDB sink against a server that checks every request', () => {
   });
 });
 
+/** As the agent tells it: of two weeks, the one in progress first. */
+const performanceOf = (mondayMs: number, trueAlerts: number, missedBefore = 0): PerformanceTelemetry => ({
+  incidentsPerHour: 0.5,
+  verdicts: trueAlerts + 1,
+  precision: trueAlerts / (trueAlerts + 1),
+  retrainings: 1,
+  weeks: [mondayMs, mondayMs - 7 * 86_400_000].map((fromMs, i) => {
+    const counts = {
+      trueAlerts: i === 0 ? trueAlerts : 0,
+      falseAlerts: 0,
+      benignAlerts: 1 - i,
+      missed: i === 0 ? 1 : missedBefore,
+    };
+    return {
+      fromMs,
+      judged: counts.trueAlerts + counts.benignAlerts,
+      ...counts,
+      ...operatorFigures(counts),
+    };
+  }),
+});
+const MONDAY_MS = Date.UTC(2026, 0, 5);
+
+test('what operators said goes by week, each at its Monday', async () => {
+  const lines: ReturnType<typeof parseLine>[] = [];
+  let status = 204;
+  const fake = await server((request) => {
+    if (status === 204) lines.push(...checkedWrite(request));
+    return { status };
+  });
+  const sink = influx(fake.port);
+  const [monday, before] = [MONDAY_MS, MONDAY_MS - 7 * 86_400_000].map((ms) => BigInt(ms) * 1_000_000n);
+  const told = async (trueAlerts: number, missedBefore = 0): Promise<unknown[]> => {
+    const first = lines.length;
+    const performance = performanceOf(MONDAY_MS, trueAlerts, missedBefore);
+    sink.telemetry({ timeMs: NOW_MS, payload: '{}', health: HEALTH, performance });
+    await sink.deliverSamples(points(1));
+    const weeks = lines.slice(first).filter(({ measurement }) => measurement === 'edgewood_week');
+    return weeks.map(({ timeNs }) => timeNs);
+  };
+  status = 503;
+  expect(await told(1)).toEqual([]);
+  status = 204;
+  expect(await told(1)).toEqual([monday, before]);
+  // The same point again, with what is known by then; a week that is over only where it has changed.
+  expect(await told(3)).toEqual([monday]);
+  const weeks = lines.filter(({ measurement }) => measurement === 'edgewood_week');
+  expect(await told(3, 1)).toEqual([monday, before]);
+  expect(await told(3, 1)).toEqual([monday]);
+  expect(await told(3, 0)).toEqual([monday, before]);
+  expect(weeks[2]).toMatchObject({
+    tags: { host: 'web 1', host_id: 'host-1', role: 'we,b=x', site: 'lab' },
+    fields: {
+      judged: 4n,
+      true_alerts: 3n,
+      false_alerts: 0n,
+      benign_alerts: 1n,
+      missed: 1n,
+      precision: 0.75,
+      recall: 0.75,
+      f1: 0.75,
+    },
+  });
+  // Nothing was said of that week: counts, and nothing to divide by.
+  expect(weeks[1]?.fields).toEqual({
+    judged: 0n,
+    true_alerts: 0n,
+    false_alerts: 0n,
+    benign_alerts: 0n,
+    missed: 0n,
+  });
+});
+
 describe.skipIf(!hasVictoriaMetrics)('InfluxDB sink against a real VictoriaMetrics', () => {
+  test('by week: asked for, each week has the figures that were written last', async () => {
+    const victoria: Daemon = await startVictoriaMetrics();
+    onCleanup(() => victoria.stop());
+    const sink = influx(victoria.port);
+    for (const trueAlerts of [1, 3, 2]) {
+      const performance = performanceOf(MONDAY_MS, trueAlerts);
+      sink.telemetry({ timeMs: NOW_MS + trueAlerts, payload: '{}', health: HEALTH, performance });
+      await sink.deliverSamples(points(1));
+      await fetch(`${victoria.url}/internal/force_flush`);
+    }
+    const at = async (query: string): Promise<number> => {
+      const time = String(MONDAY_MS / 1000 + 3600);
+      const answer = await fetch(`${victoria.url}/api/v1/query?${new URLSearchParams({ query, time })}`);
+      const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
+      return Number(data.result[0]?.value[1]);
+    };
+    expect(await at('last_over_time(edgewood_week_precision[1d])')).toBeCloseTo(2 / 3, 9);
+    expect(await at('last_over_time(edgewood_week_f1[1d])')).toBeCloseTo(2 / 3, 9);
+    expect(await at('last_over_time(edgewood_week_missed[1d])')).toBe(1);
+    expect(await at('last_over_time(edgewood_week_missed[1d] offset 7d)')).toBe(0);
+  });
+
   test('what was written can be read back, and twice is once', async () => {
     const victoria: Daemon = await startVictoriaMetrics();
     onCleanup(() => victoria.stop());

@@ -1,7 +1,7 @@
 import { Agent, type AgentDependencies } from '../../agent/agent.ts';
 import { resolveConfig } from '../../agent/config/config.ts';
 import { Figures } from '../../agent/figures.ts';
-import type { Fields, Level } from '../../agent/log.ts';
+import type { Fields, Level, Log } from '../../agent/log.ts';
 import { Outward } from '../../agent/outward.ts';
 import type { Sink } from '../../agent/sinks/sink.ts';
 import { MemoryStore } from '../../agent/store/memory-store.ts';
@@ -19,6 +19,8 @@ export interface ScriptOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly kind?: Source['kind'];
   readonly survey?: AgentDependencies['survey'];
+  /** Made anew at each start, with the log of the script. */
+  readonly central?: (stateDir: string, log: Log) => AgentDependencies['central'];
 }
 
 /** All that outlives the process of an agent: disk and clock. And the agent, which may be started over and over. */
@@ -124,7 +126,7 @@ export class ScriptedAgent {
       source,
       store: this.store,
       slots: this.slots,
-      central: null,
+      central: this.#options.central?.(this.#stateDir, log) ?? null,
       outward,
       clock,
       log,

@@ -6,11 +6,14 @@ import {
   driftLines,
   eventLine,
   hostTags,
+  MEASUREMENTS,
   performanceLine,
   type SamplePoint,
   sampleLine,
+  weekLine,
 } from '../../../core/protocol/influx.ts';
 import { lineTags } from '../../../core/protocol/line-protocol.ts';
+import type { PerformanceTelemetry } from '../../../core/protocol/telemetry.ts';
 import type { SinkConfig } from '../../config/config.ts';
 import { encodeEvent } from '../encode.ts';
 import type { HttpRequest } from '../http/http-client.ts';
@@ -35,9 +38,10 @@ export class InfluxSink implements Sink {
   readonly #tags: string;
   readonly #path: string;
   readonly #nowMs: () => number;
-  /** The agent's own figures ride with the next samples; only the newest are of use. */
-  /** Of the agent itself, and of drift: the newest. */
+  /** Of the agent itself, of drift, of alarms: they ride with the next samples, and only the newest are of use. */
   #ownLines: readonly string[] = [];
+  /** Of weeks that are over: as they stand there. */
+  #pastWeeks: ReadonlySet<string> = new Set();
 
   /** @throws SinkConfigurationError for settings that can never work */
   constructor(config: SinkConfig, context: SinkContext, deps: HttpSinkDependencies) {
@@ -81,6 +85,8 @@ export class InfluxSink implements Sink {
       (point) => sampleLine(this.#context.schema, this.#tags, point) ?? { outcome: 'delivered' },
     );
     const settlements = await this.#write([...lines, ...own]);
+    const written = own.filter((_, i) => settlements[points.length + i]?.outcome === 'delivered');
+    this.#pastWeeks = new Set([...this.#pastWeeks, ...written.filter(isWeekLine)]);
     return settlements.slice(0, points.length);
   }
 
@@ -119,8 +125,17 @@ export class InfluxSink implements Sink {
     this.#ownLines = [
       agentLine(this.#tags, timeMs, health),
       ...(drift === undefined ? [] : driftLines(this.#host, timeMs, drift)),
-      ...(performance === undefined ? [] : [performanceLine(this.#tags, timeMs, performance)]),
+      ...(performance === undefined ? [] : this.#performanceLines(timeMs, performance)),
     ];
+  }
+
+  /** Old points lie in parts of a database that are at rest: those that have not changed are left alone. */
+  #performanceLines(timeMs: number, performance: PerformanceTelemetry): string[] {
+    const own = performanceLine(this.#tags, timeMs, performance);
+    const [current, ...past] = performance.weeks.map((week) => weekLine(this.#tags, week));
+    const changed = past.filter((line) => !this.#pastWeeks.has(line));
+    this.#pastWeeks = new Set(past.filter((line) => this.#pastWeeks.has(line)));
+    return current === undefined ? [own] : [own, current, ...changed];
   }
 
   status(): SinkStatus {
@@ -131,3 +146,5 @@ export class InfluxSink implements Sink {
     this.#core.close();
   }
 }
+
+const isWeekLine = (line: string): boolean => line.startsWith(`${MEASUREMENTS.week},`);
