@@ -11,12 +11,14 @@ import type { Model } from '../../core/model.ts';
 import { siteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseDocument } from '../../core/protocol/trust.ts';
 import { TRAINING_DEFAULTS, trainModel } from '../../core/train.ts';
+import { artifactSha256 } from '../../models/artifact.ts';
+import { chunksOf } from '../../models/release/release.ts';
 import { RolloutStore } from '../../models/rollout/store.ts';
 import { selfSignedRoot } from '../../models/trust/root.ts';
 import { SimulatedHost, type SimulatedOptions } from './fleet.ts';
 import { type Mosquitto, startMosquitto } from './mosquitto.ts';
 import { PROVENANCE, SMALL_SCHEMA, smallSeries } from './series.ts';
-import { TestFleet, type TestKey, type TestRelease } from './signed.ts';
+import { signed, TestFleet, type TestKey, type TestRelease } from './signed.ts';
 
 export const SITE = 'lab';
 export const MODEL = 'host';
@@ -74,24 +76,38 @@ export class RolloutScene {
   async release(
     version: number,
     model: Model = smallModel(version + 1),
-    change: Partial<ReleaseDocument> = {},
-    sites = [SITE],
+    change: (document: ReleaseDocument) => Partial<ReleaseDocument> = () => ({}),
+    bytes: (artifact: Buffer) => Buffer = (artifact) => artifact,
   ): Promise<TestRelease & { readonly path: string }> {
     const provenance = { ...model.provenance, name: MODEL, version: String(version) };
-    const release = this.keys.release({ ...model, provenance }, version, change);
+    const made = this.keys.release({ ...model, provenance }, version);
+    const release = this.#changed(made, change(made.document), bytes(made.artifact));
     const client = await connectAsync(`mqtt://127.0.0.1:${this.mosquitto.port}`, { protocolVersion: 5 });
-    for (const site of sites) {
-      const topics = siteTopics(site);
-      await client.publishAsync(topics.release(MODEL, version), release.envelope, { qos: 1, retain: true });
-      for (const [i, chunk] of release.chunks.entries()) {
-        const topic = topics.chunk(release.document.artifact.sha256, i);
-        await client.publishAsync(topic, chunk, { qos: 1, retain: true });
-      }
+    const topics = siteTopics(SITE);
+    await client.publishAsync(topics.release(MODEL, version), release.envelope, { qos: 1, retain: true });
+    for (const [i, chunk] of release.chunks.entries()) {
+      const topic = topics.chunk(release.document.artifact.sha256, i);
+      await client.publishAsync(topic, chunk, { qos: 1, retain: true });
     }
     await client.endAsync();
     const path = join(this.directory, `${MODEL}-${version}.json`);
     writeFileSync(path, release.envelope);
     return { ...release, path };
+  }
+
+  /** Another document, or other bytes, signed as the first was. */
+  #changed(release: TestRelease, change: Partial<ReleaseDocument>, artifact: Buffer): TestRelease {
+    const chunks = chunksOf(artifact).map((chunk) => Buffer.from(chunk));
+    const document = {
+      ...release.document,
+      ...change,
+      artifact: {
+        ...release.document.artifact,
+        sha256: artifactSha256(artifact),
+        chunks: chunks.map(artifactSha256),
+      },
+    };
+    return { document, chunks, artifact, envelope: signed(document, this.keys.releaseKey) };
   }
 
   async desk(
