@@ -35,6 +35,7 @@ const QUICK = [
 ];
 const SOAK_MS = 2000;
 const BACK_WITHIN_MS = 120_000;
+const UNDER_WAY: ReadonlySet<string> = new Set(['offered', 'fetching', 'verified', 'shadow', 'probation']);
 const seconds = (ms: number): number => Math.round(ms / 100) / 10;
 
 interface Traffic {
@@ -128,9 +129,9 @@ async function takeBack(
   const rolled = await commands.rollOut(release.path, ['--stages', '1,10,50,100', '--soak', soak, ...group]);
   const issued = observer.rollouts.slice(seen);
   const aborted = issued.find(({ document }) => document.state === 'aborted');
-  const version = aborted?.document.version ?? Number.POSITIVE_INFINITY;
-  const isBack = (report: ReportedDocument): boolean =>
-    (report.rollout?.version ?? 0) >= version && report.slots.central === good;
+  // Agents report a change of state at once, and a newer document that changes nothing for them within a minute.
+  const isBack = ({ slots, state }: ReportedDocument): boolean =>
+    slots.central === good && !UNDER_WAY.has(state);
   await observer.until(hostIds, isBack, BACK_WITHIN_MS);
   const backMs = performance.now();
   const failed = rolled.last?.figures.failed ?? [];
