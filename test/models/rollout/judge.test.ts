@@ -86,6 +86,8 @@ describe('advancing', () => {
       { host: 'lab/h', state: 'rejected', code: 'flat', message: 'it is flat' },
     ]);
     expect(one(6)).toMatchObject({ failed: [], pending: { all: 1 } });
+    const before = judge(plan, later, [testHost('h', 'committed', 7)], T0).figures;
+    expect(before).toMatchObject({ committed: 0, pending: { all: 1, behind: 1 } });
   });
 
   test('what failed once has failed, though its report is gone, until it commits', () => {

@@ -37,8 +37,11 @@ const hostsOf = (fleet: readonly Drawn[]): KnownHost[] =>
   );
 
 const plan = testPlan();
-const at = (share: number): Progress =>
-  begun({ mode: 'apply', stage: share === 1 ? 3 : 0, fraction: share }, VERSION, T0);
+/** Its second stage: reports of the first are of this rollout, and too old. */
+const at = (share: number): Progress => ({
+  ...begun({ mode: 'apply', stage: share === 1 ? 3 : 0, fraction: share }, VERSION, T0),
+  firstVersion: VERSION - 1,
+});
 
 /** After the soak time, if there is anything to soak. */
 function judged(hosts: readonly KnownHost[], share: number): Judgement {
