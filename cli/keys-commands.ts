@@ -110,7 +110,7 @@ const ROOT = group(
 export const KEYS: Command = group(
   'keys',
   'Keys of the fleet, and the root that says what they may sign',
-  'create ann',
+  'create dan',
   [
     command({
       command: 'create <name>',
@@ -120,7 +120,7 @@ export const KEYS: Command = group(
           .positional('name', { type: 'string', demandOption: true, describe: 'Whose key, or what for' })
           .option('out', { type: 'string', default: '.', describe: 'Directory' })
           .option('json', json)
-          .example('$0 keys create ann', 'On the machine that will sign'),
+          .example('$0 keys create dan', 'On the machine that will sign'),
       load: () => import('./commands/keys/create.ts'),
     }),
     command({

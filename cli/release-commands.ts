@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, FIRST_AGENT } from '../models/release/limits.ts';
+import { brokerOptions } from './broker/options.ts';
 import { type Command, command, group } from './command.ts';
 import { registryOption } from './model-options.ts';
 import { keyOptions, signatureOptions } from './trust/options.ts';
@@ -86,5 +87,32 @@ export const RELEASE: Command = group('release', 'Signed releases of registered 
         .option('json', json)
         .example('$0 release verify web@1 --root root.1.json', 'Before it is published'),
     load: () => import('./commands/release/verify.ts'),
+  }),
+  command({
+    command: 'publish <release>',
+    describe:
+      'Put roots, model and release on the broker, where hosts fetch them; again: only what is missing',
+    builder: (yargs) =>
+      brokerOptions(registryOption(yargs))
+        .positional('release', { ...release, describe: 'NAME@VERSION or NAME@ALIAS' })
+        .option('root', {
+          type: 'string',
+          array: true,
+          nargs: 1,
+          demandOption: true,
+          describe: 'Root; several: once for each, so that hosts with an older one find their way',
+        })
+        .option('why', why)
+        .option('dry-run', {
+          type: 'boolean',
+          default: false,
+          describe: 'Say what is missing, publish nothing',
+        })
+        .option('json', json)
+        .example(
+          '$0 release publish web@1 --root root.1.json --broker mqtts://broker',
+          'For the site default',
+        ),
+    load: () => import('./commands/release/publish.ts'),
   }),
 ]);

@@ -38,8 +38,13 @@ export function schemaFault(schema: JsonSchema, value: unknown, at = ''): Fault 
       return typeof value === 'object' && value !== null && !Array.isArray(value)
         ? recordFault(schema, value as Record<string, unknown>, at, wrong)
         : wrong('an object');
-    default:
+    case 'null':
+      return value === null ? null : wrong('null');
+    case undefined:
       return null;
+    default:
+      // A word that isn't read here would let anything pass.
+      throw new TypeError(`a schema of type ${type}`);
   }
 }
 

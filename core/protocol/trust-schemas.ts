@@ -74,7 +74,7 @@ const root = signed('root', {
     propertyNames: sha256,
     additionalProperties: record({
       name: line(64),
-      ed25519: { type: 'string', pattern: '^[A-Za-z0-9+/]{43}=$' },
+      ed25519: { type: 'string', pattern: '^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$' },
     }),
     maxProperties: MOST_KEYS,
   },
@@ -153,14 +153,14 @@ const command = signed('command', {
 
 export const DOCUMENT_SCHEMAS: Readonly<Record<TrustType, JsonSchema>> = { root, release, rollout, command };
 
+/** Base64 of 64 bytes, in one spelling: no bits are left over at its end. */
+const signature: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9+/]{85}[AQgw]==$' };
+
 /** DSSE (https://github.com/secure-systems-lab/dsse), `envelope.md`. */
 export const ENVELOPE: JsonSchema = record({
   payloadType: line(128),
   payload: { type: 'string', minLength: 1, pattern: '^[A-Za-z0-9+/]*={0,2}$' },
-  signatures: most(
-    MAX_SIGNATURES,
-    record({ keyid: sha256, sig: { type: 'string', pattern: '^[A-Za-z0-9+/]{86}==$' } }),
-  ),
+  signatures: most(MAX_SIGNATURES, record({ keyid: sha256, sig: signature })),
 });
 
 const digestOrNull = orNull(sha256);

@@ -1,12 +1,13 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { ArtifactError, artifactSha256, decodeModel } from '../artifact.ts';
+import { artifactSha256 } from '../artifact.ts';
 import type { ModelRecord } from '../record.ts';
 import { writeDurably } from './durable.ts';
 import { makeDirectory, type OpenDatabase, openIndex } from './index-schema.ts';
 import { checkAlias, checkName, compareAliases, LATEST, versionNumber } from './names.ts';
 import { Objects } from './objects.ts';
+import { refuseFile, refuseUnusable } from './refusals.ts';
 import { RegistryError, translate } from './registry-error.ts';
 import { alreadyReleased, releasePath } from './releases.ts';
 import { prepareStatements } from './statements.ts';
@@ -62,7 +63,7 @@ export class Registry {
   /** @throws RegistryError where it can't be opened, or there is none and none is to be made */
   static open(directory: string, options: RegistryOptions): Registry {
     const path = join(directory, INDEX_FILE);
-    refuseFile(directory);
+    refuseFile(directory, INDEX_FILE);
     if (!options.create && !existsSync(path)) {
       throw new RegistryError(
         'absent',
@@ -333,36 +334,6 @@ export class Registry {
     } catch (error) {
       throw translate(error, this.#path);
     }
-  }
-}
-
-/** @throws RegistryError for a registry that is a file, or that can't be looked at */
-function refuseFile(directory: string): void {
-  let found: ReturnType<typeof statSync>;
-  try {
-    found = statSync(directory, { throwIfNoEntry: false });
-    // A directory of somebody else must not look like none.
-    statSync(join(directory, INDEX_FILE), { throwIfNoEntry: false });
-  } catch (error) {
-    throw translate(error, join(directory, INDEX_FILE));
-  }
-  if (found === undefined || found.isDirectory()) return;
-  throw new RegistryError(
-    'unusable',
-    `${directory} is a file, expected a directory. Name the registry's directory with --registry or EDGEWOOD_REGISTRY.`,
-  );
-}
-
-/** What nobody could open again is not kept. @throws RegistryError */
-function refuseUnusable(bytes: Uint8Array): void {
-  try {
-    decodeModel(bytes);
-  } catch (error) {
-    if (!(error instanceof ArtifactError)) throw error;
-    throw new RegistryError(
-      'unusable',
-      `no model that can be used: ${error.message}. Nothing was registered.`,
-    );
   }
 }
 
