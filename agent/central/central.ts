@@ -59,6 +59,7 @@ export class Central implements ControlListener {
   #progress: Progress;
   #rollout: Accepted<RolloutDocument> | null = null;
   #reportedMs = Number.NEGATIVE_INFINITY;
+  #reportDueMs = Number.POSITIVE_INFINITY;
   #changed = true;
 
   constructor(deps: CentralDependencies) {
@@ -208,6 +209,9 @@ export class Central implements ControlListener {
     this.#save({ ...this.#progress, alarms });
     log('info', 'central.rollout', { model, version, state, mode });
     this.#changed = true;
+    // Told soon, and not by the whole fleet at once.
+    const { jitterMs } = accepted.document;
+    this.#reportDueMs = nowMs + Math.min(REPORT_MS, jitterMs) * this.#moment;
     this.#converge(nowMs);
   }
 
@@ -302,13 +306,13 @@ export class Central implements ControlListener {
     this.#reached(state);
   }
 
-  /** The same at every restart, and another for every rollout. */
+  /** This host's own share of a time, 0 to below 1: the same at every restart, and another for every rollout. */
+  get #moment(): number {
+    return cohortPosition(`jitter ${this.#rollout?.sha256}`, this.#deps.hostId);
+  }
+
   #jitterMs(): number {
-    const rollout = this.#rollout;
-    if (rollout === null) return 0;
-    return Math.floor(
-      rollout.document.jitterMs * cohortPosition(`jitter ${rollout.sha256}`, this.#deps.hostId),
-    );
+    return Math.floor((this.#rollout?.document.jitterMs ?? 0) * this.#moment);
   }
 
   // The loop.
@@ -323,8 +327,8 @@ export class Central implements ControlListener {
     }
     const nowMs = this.#deps.nowMs();
     this.#installation.tick(nowMs, this.#rollout?.document.state === 'paused');
-    if (nowMs - this.#reportedMs >= REPORT_MS && (this.#changed || this.#installation.underWay))
-      this.#report();
+    const due = nowMs - this.#reportedMs >= REPORT_MS && (this.#changed || this.#installation.underWay);
+    if (due || nowMs >= this.#reportDueMs) this.#report();
   }
 
   #reached(state: InstallState): void {
@@ -358,6 +362,7 @@ export class Central implements ControlListener {
     const { channel } = this.#subscriptions;
     if (channel === null) return;
     this.#reportedMs = this.#deps.nowMs();
+    this.#reportDueMs = Number.POSITIVE_INFINITY;
     this.#changed = false;
     const topic = agentTopics(this.#deps.site, this.#deps.hostId).reported;
     void channel.publish(topic, JSON.stringify(this.reported()), true).then((taken) => {
