@@ -383,8 +383,9 @@ export class Installation {
       (_, fault) => this.#deps.fault(fault),
       (sha256) => this.mayRun(sha256),
     );
-    this.#deps.reach('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
+    // Before it is told: what runs is part of what is told.
     adopt(next, trial !== null && trial.sha256 === next?.sha256 ? trial.silent : null);
+    this.#deps.reach('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
   }
 
   /** Verified here, and neither revoked nor found bad since. */

@@ -369,6 +369,10 @@ describe('an abort', () => {
       release: { version: 2 },
       running: { slot: 'central', sha256: first.document.artifact.sha256 },
     });
+    expect(script.broker.published.at(-1)?.document).toMatchObject({
+      state: 'rolled_back',
+      running: { sha256: first.document.artifact.sha256 },
+    });
     script.restart();
     script.go(2);
     expect(script.reported.running?.sha256).toBe(first.document.artifact.sha256);
