@@ -73,6 +73,7 @@ export class Central implements ControlListener {
       agentVersion: deps.version,
       gate: () => this.#rollout?.document.gate ?? null,
       progress: () => this.#progress,
+      isValid: (nowMs) => this.#isValid(nowMs),
       save: (change) => this.#save({ ...this.#progress, ...change }),
       reach: (state, nowMs, change) => this.#reach(state, nowMs, change),
       refused: (refusal, message) => this.#refuse(refusal, message),
@@ -132,9 +133,12 @@ export class Central implements ControlListener {
     this.#believing(() => {
       const document = trust.acceptCommand(payload, { site, hostId, name }, nowMs());
       // Remembered before it is carried out: a crash in between may lose it, and never does it twice.
-      this.#save(this.#progress);
+      const kept = this.#save(this.#progress);
       this.#deps.log('info', 'central.command', { name, id: document.commandId });
-      void this.#answer(document.commandId, command(document));
+      const done = kept
+        ? command(document)
+        : Promise.reject(new Error('it can’t be remembered: the disk is full'));
+      void this.#answer(document.commandId, done);
     });
   }
 
@@ -348,13 +352,26 @@ export class Central implements ControlListener {
     this.#report();
   }
 
-  #save(progress: Progress): void {
+  /** @returns whether it is on disk */
+  #save(progress: Progress): boolean {
     this.#progress = progress;
     this.#changed = true;
     try {
       this.#deps.store({ trust: this.#deps.trust.state, progress });
+      return true;
     } catch (error) {
       this.#deps.log('error', 'central.fault', { error: messageOf(error) });
+      return false;
+    }
+  }
+
+  #isValid(nowMs: number): boolean {
+    try {
+      if (this.#rollout === null) return false;
+      this.#deps.trust.requireValid(this.#rollout.document, 'rollout', nowMs);
+      return true;
+    } catch {
+      return false;
     }
   }
 
