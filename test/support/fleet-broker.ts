@@ -50,23 +50,9 @@ export async function startFleetBroker(
   }
   made.save();
   made.release();
-  const [head = '', tls = '', certificates = ''] = readFileSync(join(folder, 'edgewood.conf'), 'utf8').split(
-    /^listener \d+$/m,
-  );
-  const lines = (part: string): string[] =>
-    part
-      .split('\n')
-      .filter((line) => line !== '' && (persistence || !/^(?:persistence|autosave)/.test(line)));
-  const mosquitto = await startMosquitto(
-    [
-      ...lines(head),
-      'persistence_location @/',
-      `listener ${await freePort()} 127.0.0.1`,
-      ...lines(certificates),
-    ],
-    {},
-    lines(tls),
-  );
+  const lines = installedLines(folder, await freePort());
+  const kept = lines.configuration.filter((line) => persistence || !/^(?:persistence |autosave)/.test(line));
+  const mosquitto = await startMosquitto(kept, {}, lines.listener);
   return {
     mosquitto,
     url: `mqtts://localhost:${mosquitto.port}`,
@@ -75,5 +61,24 @@ export async function startFleetBroker(
       passwordFile,
       caFile: join(folder, 'ca.pem'),
     }),
+  };
+}
+
+/** `edgewood.conf` as it was written, for `startMosquitto`; only ports and the place to persist are others. */
+export function installedLines(
+  folder: string,
+  certificatePort: number,
+): { readonly listener: string[]; readonly configuration: string[] } {
+  const text = readFileSync(join(folder, 'edgewood.conf'), 'utf8');
+  const [head = '', password = '', certificate = ''] = text.split(/^listener \d+$/m);
+  const lines = (part: string): string[] => part.split('\n').filter((line) => line !== '');
+  return {
+    listener: lines(password),
+    configuration: [
+      ...lines(head),
+      'persistence_location @/',
+      `listener ${certificatePort} 127.0.0.1`,
+      ...lines(certificate),
+    ],
   };
 }
