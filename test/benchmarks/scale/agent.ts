@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { MqttClient } from 'mqtt';
 import { ROOT } from '../../../core/protocol/topics.ts';
 import { runExecutable } from '../../support/executable.ts';
 import { startFleetBroker } from '../../support/fleet-broker.ts';
+import { writeRecording } from '../../support/recording.ts';
 import { TestFleet } from '../../support/signed.ts';
 import { usageOf } from '../../support/usage.ts';
 import { round } from './processes.ts';
@@ -18,7 +18,6 @@ import { round } from './processes.ts';
 const SITE = 'lab';
 const HOST = 'host-1';
 const SETTLE_MS = 100_000;
-const ALERT_WAIT_MS = 120_000;
 
 export interface AgentCosts {
   /** From the first byte of TCP's payload to the end of the greeting. */
@@ -30,8 +29,6 @@ export interface AgentCosts {
   readonly messages: Readonly<Record<string, { readonly count: number; readonly meanBytes: number }>>;
   readonly cpuPercent: number;
   readonly pssMb: number;
-  /** Payload of an alert of this host, by state; null where a busy loop raised none. */
-  readonly alertBytes: Readonly<Record<string, number>> | null;
 }
 
 export async function measureAgent(seconds: number): Promise<AgentCosts> {
@@ -53,9 +50,9 @@ export async function measureAgent(seconds: number): Promise<AgentCosts> {
     username: hub.username as string,
     password: read(hub.passwordFile),
   });
-  const seen: { kind: string; bytes: number; text: string }[] = [];
+  const seen: { kind: string; bytes: number }[] = [];
   observer.on('message', (topic, payload) => {
-    seen.push({ kind: topic.split('/').slice(5).join('/'), bytes: payload.length, text: payload.toString() });
+    seen.push({ kind: topic.split('/').slice(5).join('/'), bytes: payload.length });
   });
   await observer.subscribeAsync(`${ROOT}/${SITE}/a/#`, { qos: 1 });
   const wire = await countingProxy(port);
@@ -81,7 +78,6 @@ export async function measureAgent(seconds: number): Promise<AgentCosts> {
   );
   const agent = runExecutable(['agent', '--config', config, '--state-dir', join(directory, 'state')]);
   const pid = agent.child.pid as number;
-  const busy: ChildProcess[] = [];
   try {
     await Promise.race([
       agent.logged('mqtt.connected'),
@@ -96,14 +92,6 @@ export async function measureAgent(seconds: number): Promise<AgentCosts> {
     const to = { ...wire.bytes(), cpu: usageOf(pid).cpuSeconds };
     const messages = summary(seen);
     const { pssMb } = usageOf(pid);
-    const alerts = (): typeof seen => seen.filter(({ kind }) => kind.startsWith('alert/'));
-    for (let i = 0; i < 2; i++) busy.push(spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
-    const end = performance.now() + ALERT_WAIT_MS;
-    while (alerts().length === 0 && performance.now() < end) await sleep(500);
-    const states = alerts().map(({ text, bytes }) => [
-      (JSON.parse(text) as { data: { state: string } }).data.state,
-      bytes,
-    ]);
     return {
       connecting,
       seconds,
@@ -112,10 +100,8 @@ export async function measureAgent(seconds: number): Promise<AgentCosts> {
       messages,
       cpuPercent: round((100 * (to.cpu - from.cpu)) / seconds),
       pssMb: round(pssMb),
-      alertBytes: states.length === 0 ? null : Object.fromEntries(states),
     };
   } finally {
-    for (const child of busy) child.kill('SIGKILL');
     agent.child.kill('SIGKILL');
     await agent.ended;
     observer.end(true);
@@ -123,6 +109,32 @@ export async function measureAgent(seconds: number): Promise<AgentCosts> {
     await broker.mosquitto.stop();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Bytes of the alerts of a recording with one incident, four metrics, by state: CloudEvents as on the wire. */
+export async function alertBytes(): Promise<Readonly<Record<string, number>>> {
+  const directory = mkdtempSync(join(tmpdir(), 'edgewood-scale-alerts-'));
+  const config = join(directory, 'agent.yaml');
+  writeFileSync(config, 'learning: {warmup: 20m}', { mode: 0o600 });
+  const recording = writeRecording(join(directory, 'recording.csv'));
+  const replay = ['--source', `replay:${recording}`, '--pace', 'max', '--stdout'];
+  const agent = runExecutable([
+    ...['agent', '--config', config, '--state-dir', join(directory, 'state')],
+    ...replay,
+  ]);
+  await agent.ended;
+  rmSync(directory, { recursive: true, force: true });
+  const lines = agent
+    .stdout()
+    .split('\n')
+    .filter((line) => line.includes('"edgewood.incident"'));
+  if (lines.length === 0) throw new Error(`the recording raised no alert: ${agent.stderr()}`);
+  return Object.fromEntries(
+    lines.map((line) => [
+      (JSON.parse(line) as { data: { state: string } }).data.state,
+      Buffer.byteLength(line),
+    ]),
+  );
 }
 
 function summary(seen: readonly { kind: string; bytes: number }[]): AgentCosts['messages'] {
