@@ -5,6 +5,7 @@ import { FLEET, HUB } from './fleet-commands.ts';
 import { KEYS } from './keys-commands.ts';
 import { MODELS } from './models-commands.ts';
 import { RELEASE } from './release-commands.ts';
+import { ROLLOUT } from './rollout-commands.ts';
 import { TRAINING } from './training-commands.ts';
 
 const config = <Options>(
@@ -228,6 +229,7 @@ export const COMMANDS: readonly Command[] = [
   RELEASE,
   HUB,
   FLEET,
+  ROLLOUT,
   group('identity', 'Who this host is: its id, its site, its labels', 'show', [
     identity('show', 'Id, where it comes from, and whether this looks like a copy of another machine'),
     identity('renew', 'Another id, drawn at random: for a copy of a machine'),

@@ -18,7 +18,7 @@ export function openRegistry(directory: string, options: { readonly create: bool
   return Registry.open(directory, {
     create: options.create,
     nowMs: Date.now,
-    actor: actor(),
+    actor: registryActor(),
     openDatabase: (path) => openDatabase(path),
   });
 }
@@ -37,7 +37,8 @@ export function withRegistry<T>(
   }
 }
 
-function actor(): string {
+/** Who does it: user@host. */
+export function registryActor(): string {
   return `${userName()}@${hostname()}`;
 }
 

@@ -42,7 +42,6 @@ const version: JsonSchema = upTo(999_999_999, 1);
 const agentVersion: JsonSchema = { type: 'string', pattern: '^\\d{1,6}\\.\\d{1,6}\\.\\d{1,6}$' };
 const fleet: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' };
 const durationMs = (mostDays: number): JsonSchema => upTo(mostDays * 86_400_000);
-/** Sorts below any that a rounded sum could reach. */
 const share: JsonSchema = { type: 'number', minimum: 0, maximum: 1 };
 
 const MOST_KEYS = 64;

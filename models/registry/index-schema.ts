@@ -6,8 +6,14 @@ import { isBusy, RegistryError } from './registry-error.ts';
 /** In the executable: `openDatabase` of agent/native.ts, which brings the addon. */
 export type OpenDatabase = (path: string) => Database;
 
-/** "EDGM": tells our index from another application's database. */
-const APPLICATION_ID = 0x4544474d;
+/** A database of ours. */
+export interface Layout {
+  /** Tells it from another application's database. */
+  readonly applicationId: number;
+  readonly version: number;
+  readonly schema: string;
+}
+
 export const INDEX_VERSION = 1;
 /** A registration encodes a model and syncs it: milliseconds, seconds on a slow disk. */
 const BUSY_MS = 10_000;
@@ -43,6 +49,8 @@ const SCHEMA = `
   CREATE TRIGGER audit_lasts BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is immutable'); END;
 `;
 
+const INDEX: Layout = { applicationId: 0x4544474d /* EDGM */, version: INDEX_VERSION, schema: SCHEMA };
+
 /** Node's own recursive mkdir never returns below /proc (26.10), where mkdir answers ENOENT for ever. */
 export function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
@@ -55,14 +63,19 @@ export function makeDirectory(directory: string): void {
   }
 }
 
-/** Opens the index, or makes it. @throws RegistryError for a newer one and for another application's database */
-export function openIndex(path: string, openDatabase: OpenDatabase, nowMs: () => number): Database {
+/** Opens a database, or makes it. @throws RegistryError for a newer one and for another application's database */
+export function openIndex(
+  path: string,
+  openDatabase: OpenDatabase,
+  nowMs: () => number,
+  layout = INDEX,
+): Database {
   // Switching to the write-ahead log does not wait for others as statements do.
   const startMs = nowMs();
   for (;;) {
     const db = openDatabase(path);
     try {
-      prepare(db, path);
+      prepare(db, path, layout);
       return db;
     } catch (error) {
       db.close();
@@ -73,9 +86,9 @@ export function openIndex(path: string, openDatabase: OpenDatabase, nowMs: () =>
   }
 }
 
-function prepare(db: Database, path: string): void {
+function prepare(db: Database, path: string, layout: Layout): void {
   db.pragma(`busy_timeout = ${BUSY_MS}`);
-  checkOwnership(db, path);
+  checkOwnership(db, path, layout);
   if (db.pragma('journal_mode', { simple: true }) !== 'wal') {
     const mode = db.pragma('journal_mode = WAL', { simple: true });
     if (mode !== 'wal') {
@@ -88,29 +101,29 @@ function prepare(db: Database, path: string): void {
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
   db.transaction(() => {
-    checkOwnership(db, path);
-    if (db.pragma('user_version', { simple: true }) === INDEX_VERSION) return;
-    db.exec(SCHEMA);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${INDEX_VERSION}`);
+    checkOwnership(db, path, layout);
+    if (db.pragma('user_version', { simple: true }) === layout.version) return;
+    db.exec(layout.schema);
+    db.pragma(`application_id = ${layout.applicationId}`);
+    db.pragma(`user_version = ${layout.version}`);
   }).immediate();
 }
 
 /** Refuses what isn't ours to touch, before anything is changed. */
-function checkOwnership(db: Database, path: string): void {
+function checkOwnership(db: Database, path: string, layout: Layout): void {
   const applicationId = db.pragma('application_id', { simple: true }) as number;
   const version = db.pragma('user_version', { simple: true }) as number;
   const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
-  if (applicationId !== APPLICATION_ID && (applicationId !== 0 || tables > 0)) {
+  if (applicationId !== layout.applicationId && (applicationId !== 0 || tables > 0)) {
     throw new RegistryError(
       'unusable',
       `${path} is another application's database. Name another directory with --registry or EDGEWOOD_REGISTRY.`,
     );
   }
-  if (version > INDEX_VERSION) {
+  if (version > layout.version) {
     throw new RegistryError(
       'newer',
-      `${path} has version ${version}, this edgewood knows versions up to ${INDEX_VERSION}. Use the newer edgewood that wrote it.`,
+      `${path} has version ${version}, this edgewood knows versions up to ${layout.version}. Use the newer edgewood that wrote it.`,
     );
   }
 }

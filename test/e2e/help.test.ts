@@ -122,6 +122,36 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
     codes: [3],
     says: /mqtts:\/\/broker/,
   },
+  'rollout start web@2 --root root.1.json --key ops.key --broker mqtts://broker --dry-run': {
+    codes: [2],
+    says: /web@2 is not released yet|ops\.key can't be read/,
+  },
+  'rollout advance web --root root.1.json --key ops.key --broker mqtts://broker': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
+  },
+  'rollout advance web --root root.1.json --key ops.key --broker mqtts://broker --watch': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
+  },
+  'rollout pause web --root root.1.json --key ops.key --broker mqtts://broker': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
+  },
+  'rollout resume web --root root.1.json --key ops.key --broker mqtts://broker': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
+  },
+  'rollout abort web --root root.1.json --key ops.key --broker mqtts://broker': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
+  },
+  'rollout renew web --root root.1.json --key renewal.key --broker mqtts://broker': {
+    codes: [2],
+    says: /renewal\.key can't be read \(ENOENT\)/,
+  },
+  'rollout status web --broker mqtts://broker': { codes: [2], says: /there are no rollouts in/ },
+  'rollout history web': { codes: [2], says: /there are no rollouts in/ },
   'service install': { codes: [2], says: /run it as root/ },
   'service uninstall': { codes: [2], says: /run it as root/ },
   'service status': { codes: [0, 1, 2, 3], says: /systemd|edgewood\.service|systemctl/ },
