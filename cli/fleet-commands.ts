@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { brokerOptions } from './broker/options.ts';
 import { type Command, command, group } from './command.ts';
 import { FLEET_ACCESS } from './fleet-access-commands.ts';
+import { FLEET_OPERATOR } from './fleet-operator-commands.ts';
 
 /** `edgewood hub` and `edgewood fleet …`: the central process, and what it knows. */
 
@@ -82,26 +83,7 @@ export const FLEET: Command = group(
           .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state'),
       load: () => import('./commands/fleet/verify.ts'),
     }),
-    command({
-      command: 'samples <command..>',
-      describe: 'Fetch samples of hosts by signed send-samples commands, as CSV that `train` reads',
-      builder: (yargs) =>
-        brokerOptions(reading(yargs))
-          .positional('command', {
-            type: 'string',
-            array: true,
-            demandOption: true,
-            describe: 'Files with signed commands (DSSE envelopes), one a host',
-          })
-          .option('out', { type: 'string', describe: 'Write DIR/HOST.csv' })
-          .option('store', { type: 'boolean', default: false, describe: "Keep them in the hub's database" })
-          .option('timeout', { type: 'string', default: '60s', describe: 'Wait so long for the next part' })
-          .example(
-            '$0 fleet samples web-7.cmd.json --out samples --broker mqtts://broker',
-            'Then: train samples/*.csv',
-          ),
-      load: () => import('./commands/fleet/samples.ts'),
-    }),
+    ...FLEET_OPERATOR,
     ...FLEET_ACCESS,
   ],
 );
