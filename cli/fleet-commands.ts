@@ -3,6 +3,7 @@ import { brokerOptions } from './broker/options.ts';
 import { type Command, command, group } from './command.ts';
 import { FLEET_ACCESS } from './fleet-access-commands.ts';
 import { FLEET_OPERATOR } from './fleet-operator-commands.ts';
+import { registryOption } from './model-options.ts';
 
 /** `edgewood hub` and `edgewood fleet …`: the central process, and what it knows. */
 
@@ -76,11 +77,25 @@ export const FLEET: Command = group(
     }),
     command({
       command: 'verify',
-      describe: 'What the broker retains against what the hub knows; exit code 1 where they differ',
+      describe:
+        'What the broker retains against what hub and registry know, and put it back; exit code 1 where they differ',
       builder: (yargs) =>
-        brokerOptions(reading(yargs))
+        registryOption(brokerOptions(reading(yargs)))
+          .option('check', {
+            type: 'string',
+            array: true,
+            nargs: 1,
+            choices: ['hosts', 'releases', 'rollouts'] as const,
+            describe: 'Only this; several: once for each. By default all that there is something of here',
+          })
+          .option('repair', {
+            type: 'boolean',
+            default: false,
+            describe: 'Publish again what the broker lost of releases and rollouts; no key is needed',
+          })
           .option('limit', { type: 'number', default: 20, describe: 'How many findings are listed' })
-          .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state'),
+          .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state')
+          .example('$0 fleet verify --check rollouts --repair --broker mqtts://broker --site lab', ''),
       load: () => import('./commands/fleet/verify.ts'),
     }),
     ...FLEET_OPERATOR,

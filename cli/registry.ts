@@ -1,6 +1,7 @@
 import { homedir, hostname, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { openDatabase } from '../agent/native.ts';
+import { Publications } from '../models/registry/publications.ts';
 import { Registry } from '../models/registry/registry.ts';
 
 /** --registry, EDGEWOOD_REGISTRY, $XDG_DATA_HOME/edgewood/registry, ~/.local/share/edgewood/registry. */
@@ -34,6 +35,24 @@ export function withRegistry<T>(
     return work(registry);
   } finally {
     registry.close();
+  }
+}
+
+/** What was published from the registry that is meant. @throws RegistryError */
+export function withPublications<T>(
+  flag: string | undefined,
+  create: boolean,
+  work: (publications: Publications) => T,
+): T {
+  const publications = Publications.open(registryDirectory(flag), {
+    create,
+    nowMs: Date.now,
+    openDatabase: (path) => openDatabase(path),
+  });
+  try {
+    return work(publications);
+  } finally {
+    publications.close();
   }
 }
 
