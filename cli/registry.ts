@@ -24,18 +24,27 @@ export function openRegistry(directory: string, options: { readonly create: bool
   });
 }
 
+/** Closes it behind the work, also behind work that takes its time. */
+export function closing<R extends { close(): void }, T>(resource: R, work: (resource: R) => T): T {
+  let result: T;
+  try {
+    result = work(resource);
+  } catch (error) {
+    resource.close();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(() => resource.close()) as T;
+  resource.close();
+  return result;
+}
+
 /** Opens the registry that is meant, and closes it. */
 export function withRegistry<T>(
   flag: string | undefined,
   options: { readonly create: boolean },
   work: (registry: Registry) => T,
 ): T {
-  const registry = openRegistry(registryDirectory(flag), options);
-  try {
-    return work(registry);
-  } finally {
-    registry.close();
-  }
+  return closing(openRegistry(registryDirectory(flag), options), work);
 }
 
 /** What was published from the registry that is meant. @throws RegistryError */
@@ -49,11 +58,7 @@ export function withPublications<T>(
     nowMs: Date.now,
     openDatabase: (path) => openDatabase(path),
   });
-  try {
-    return work(publications);
-  } finally {
-    publications.close();
-  }
+  return closing(publications, work);
 }
 
 /** Who does it: user@host. */

@@ -5,10 +5,12 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ReportedDocument } from '../../core/protocol/reported.ts';
 import { agentTopics, siteTopics } from '../../core/protocol/topics.ts';
 import { documentOf, openEnvelope } from '../../models/trust/envelope.ts';
-import { startAgent } from '../proofs/rollout/agents.ts';
+import { INTERVAL_MS, startAgent } from '../proofs/rollout/agents.ts';
 import { hasExecutable, runExecutable } from '../support/executable.ts';
 import { hasMosquitto, startMosquitto } from '../support/mosquitto.ts';
+import { recordingCsv } from '../support/recording.ts';
 import { SITE } from '../support/rollout-scene.ts';
+import { SMALL_SCHEMA, smallSeries } from '../support/series.ts';
 import { signed, TestFleet, type TestKey } from '../support/signed.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -73,14 +75,17 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('fleet verify', { timeout: 240_
       err: expect.stringMatching(/no hub has written[\s\S]*nothing was published from[\s\S]*no rollouts in/),
     });
 
-    const agent = await startAgent(0, {
-      directory,
-      port: mosquitto.port,
-      rootPath: at('root.1.json'),
-      pin: fleet.pin,
-    });
-    cleanups.push(() => agent.stop());
-    await done('train', join(directory, agent.hostId, 'past.csv'), '--name', MODEL);
+    // Large enough for several chunks.
+    writeFileSync(at('grid.yaml'), 'detector: [metric-forests]\ntrees: [100]\nrowsPerTree: [256]\n');
+    const rows = 1500;
+    const recording = {
+      names: SMALL_SCHEMA.map(({ name }) => name),
+      timesMs: Float64Array.from({ length: rows }, (_, i) => Date.now() + (i - rows) * INTERVAL_MS),
+      columns: smallSeries(rows, 7),
+      labels: null,
+    };
+    writeFileSync(at('recording.csv'), recordingCsv(recording));
+    await done('train', at('recording.csv'), '--name', MODEL, '--grid', at('grid.yaml'));
     await done('release', 'create', `${MODEL}@1`, ...root, '--key', releaseKey);
     await done('release', 'publish', `${MODEL}@1`, ...root);
     const topics = siteTopics(SITE);
@@ -90,16 +95,26 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('fleet verify', { timeout: 240_
     );
     const chunks = artifact.chunks.map((_, i) => topics.chunk(artifact.sha256, i));
     expect(chunks.length).toBeGreaterThan(1);
+    const agent = await startAgent(0, {
+      directory,
+      port: mosquitto.port,
+      rootPath: at('root.1.json'),
+      pin: fleet.pin,
+    });
+    cleanups.push(() => agent.stop());
+    const reached = await states(client, 'real-0');
+    agent.pause();
+    await done('rollout', 'start', `${MODEL}@1`, ...root, '--key', rolloutKey, '--stages', '100', ...QUICK);
     // One piece is not there: the agent can't finish.
     await client.publishAsync(chunks.at(-1) as string, '', { qos: 1, retain: true });
-    const reached = await states(client, agent.hostId);
-    await done('rollout', 'start', `${MODEL}@1`, ...root, '--key', rolloutKey, '--stages', '100', ...QUICK);
+    agent.resume();
     await reached('fetching');
 
     await mosquitto.restart();
     const all = [topics.root(1), ...chunks, topics.release(MODEL, 1)];
     const verify = async (...args: string[]) => {
-      const { code, out } = await run('fleet', 'verify', '--json', ...args);
+      const { code, out, err } = await run('fleet', 'verify', '--json', ...args);
+      expect(err).toBe('');
       return { code, ...(JSON.parse(out) as Verified) };
     };
     const lost = await verify();
@@ -174,20 +189,25 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('fleet verify', { timeout: 240_
   });
 });
 
+const GIVEN_UP = ['rejected', 'rolled_back', 'timed_out'];
+
 /** What the agent reported so far and from now on: resolves once it was in a state. */
 async function states(client: MqttClient, hostId: string): Promise<(state: string) => Promise<void>> {
-  const seen = new Set<string>();
+  const seen = new Map<string, ReportedDocument>();
   const waiting: (() => void)[] = [];
   client.on('message', (_topic, payload) => {
     if (payload.length === 0) return;
-    seen.add((JSON.parse(payload.toString()) as ReportedDocument).state);
+    const reported = JSON.parse(payload.toString()) as ReportedDocument;
+    seen.set(reported.state, reported);
     for (const look of waiting) look();
   });
   await client.subscribeAsync(agentTopics(SITE, hostId).reported, { qos: 1 });
   return (state) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       const look = (): void => {
         if (seen.has(state)) resolve();
+        const bad = GIVEN_UP.find((one) => seen.has(one));
+        if (bad !== undefined) reject(new Error(`${bad}: ${JSON.stringify(seen.get(bad)?.error)}`));
       };
       waiting.push(look);
       look();
