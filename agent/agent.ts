@@ -560,7 +560,7 @@ export class Agent {
       fitting: this.#retraining.running,
       drift: this.#drift.report(),
       performance: this.#performanceReport(),
-      central: this.central?.reported() ?? null,
+      central: this.central?.reported() ?? (this.#config.central === null ? null : { unavailable: true }),
       retraining: { ...this.#config.retraining, history: this.#retraining.document.history },
       maintenance: this.#maintenance.active,
       lastSample: this.#lastSample,

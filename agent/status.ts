@@ -35,7 +35,8 @@ export interface StatusParts {
   readonly fitting: boolean;
   readonly drift: DriftReport | null;
   readonly performance: PerformanceTelemetry;
-  readonly central: ReportedDocument | null;
+  /** null: none is configured. */
+  readonly central: ReportedDocument | { readonly unavailable: true } | null;
   readonly retraining: AgentConfig['retraining'] & Pick<RetrainingDocument, 'history'>;
   readonly maintenance: readonly ActiveMaintenance[];
   readonly lastSample: Sample | null;

@@ -59,6 +59,7 @@ export class Central implements ControlListener {
   #progress: Progress;
   #rollout: Accepted<RolloutDocument> | null = null;
   #reportedMs = Number.NEGATIVE_INFINITY;
+  #reportDueMs = Number.POSITIVE_INFINITY;
   #changed = true;
 
   constructor(deps: CentralDependencies) {
@@ -72,6 +73,7 @@ export class Central implements ControlListener {
       agentVersion: deps.version,
       gate: () => this.#rollout?.document.gate ?? null,
       progress: () => this.#progress,
+      isValid: (nowMs) => this.#isValid(nowMs),
       save: (change) => this.#save({ ...this.#progress, ...change }),
       reach: (state, nowMs, change) => this.#reach(state, nowMs, change),
       refused: (refusal, message) => this.#refuse(refusal, message),
@@ -131,9 +133,12 @@ export class Central implements ControlListener {
     this.#believing(() => {
       const document = trust.acceptCommand(payload, { site, hostId, name }, nowMs());
       // Remembered before it is carried out: a crash in between may lose it, and never does it twice.
-      this.#save(this.#progress);
+      const kept = this.#save(this.#progress);
       this.#deps.log('info', 'central.command', { name, id: document.commandId });
-      void this.#answer(document.commandId, command(document));
+      const done = kept
+        ? command(document)
+        : Promise.reject(new Error('it can’t be remembered: the disk is full'));
+      void this.#answer(document.commandId, done);
     });
   }
 
@@ -208,6 +213,9 @@ export class Central implements ControlListener {
     this.#save({ ...this.#progress, alarms });
     log('info', 'central.rollout', { model, version, state, mode });
     this.#changed = true;
+    // Told soon, and not by the whole fleet at once.
+    const { jitterMs } = accepted.document;
+    this.#reportDueMs = nowMs + Math.min(REPORT_MS, jitterMs) * this.#moment;
     this.#converge(nowMs);
   }
 
@@ -302,13 +310,13 @@ export class Central implements ControlListener {
     this.#reached(state);
   }
 
-  /** The same at every restart, and another for every rollout. */
+  /** This host's own share of a time, 0 to below 1: the same at every restart, and another for every rollout. */
+  get #moment(): number {
+    return cohortPosition(`jitter ${this.#rollout?.sha256}`, this.#deps.hostId);
+  }
+
   #jitterMs(): number {
-    const rollout = this.#rollout;
-    if (rollout === null) return 0;
-    return Math.floor(
-      rollout.document.jitterMs * cohortPosition(`jitter ${rollout.sha256}`, this.#deps.hostId),
-    );
+    return Math.floor((this.#rollout?.document.jitterMs ?? 0) * this.#moment);
   }
 
   // The loop.
@@ -323,8 +331,8 @@ export class Central implements ControlListener {
     }
     const nowMs = this.#deps.nowMs();
     this.#installation.tick(nowMs, this.#rollout?.document.state === 'paused');
-    if (nowMs - this.#reportedMs >= REPORT_MS && (this.#changed || this.#installation.underWay))
-      this.#report();
+    const due = nowMs - this.#reportedMs >= REPORT_MS && (this.#changed || this.#installation.underWay);
+    if (due || nowMs >= this.#reportDueMs) this.#report();
   }
 
   #reached(state: InstallState): void {
@@ -344,13 +352,26 @@ export class Central implements ControlListener {
     this.#report();
   }
 
-  #save(progress: Progress): void {
+  /** @returns whether it is on disk */
+  #save(progress: Progress): boolean {
     this.#progress = progress;
     this.#changed = true;
     try {
       this.#deps.store({ trust: this.#deps.trust.state, progress });
+      return true;
     } catch (error) {
       this.#deps.log('error', 'central.fault', { error: messageOf(error) });
+      return false;
+    }
+  }
+
+  #isValid(nowMs: number): boolean {
+    try {
+      if (this.#rollout === null) return false;
+      this.#deps.trust.requireValid(this.#rollout.document, 'rollout', nowMs);
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -358,6 +379,7 @@ export class Central implements ControlListener {
     const { channel } = this.#subscriptions;
     if (channel === null) return;
     this.#reportedMs = this.#deps.nowMs();
+    this.#reportDueMs = Number.POSITIVE_INFINITY;
     this.#changed = false;
     const topic = agentTopics(this.#deps.site, this.#deps.hostId).reported;
     void channel.publish(topic, JSON.stringify(this.reported()), true).then((taken) => {

@@ -61,14 +61,15 @@ export class Fetch {
       this.#complete(kept, nowMs);
       return;
     }
+    this.#artifact = artifact;
+    this.#askedMs = nowMs;
     try {
       this.#chunks = new ChunkFile(chunkPath, artifact);
     } catch (error) {
+      // A full disk: tried again when it is time to ask again.
       fault(messageOf(error));
       return;
     }
-    this.#artifact = artifact;
-    this.#askedMs = nowMs;
     this.#goOn(nowMs);
   }
 
@@ -110,7 +111,9 @@ export class Fetch {
 
   /** Chunks that don't come are asked for again. */
   askAgain(nowMs: number): void {
-    this.#again(this.#wanted(), nowMs);
+    if (Math.abs(nowMs - this.#askedMs) < ASK_AGAIN_MS) return;
+    if (this.#chunks === null && this.#artifact !== null) this.begin(this.#artifact, nowMs);
+    else this.#again(this.#wanted(), nowMs);
   }
 
   #again(topics: readonly string[], nowMs: number): void {

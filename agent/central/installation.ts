@@ -27,8 +27,10 @@ export interface InstallationDependencies extends BackgroundDependencies, FetchD
   readonly residentBytes: () => number;
   readonly gate: () => RolloutGate | null;
   readonly progress: () => Progress;
-  /** Durable when it returns. */
-  readonly save: (change: Partial<Progress>) => void;
+  /** Durable when it returns true. */
+  readonly save: (change: Partial<Progress>) => boolean;
+  /** The rollout that asks for it has not run out: expiry stops installing, never scoring. */
+  readonly isValid: (nowMs: number) => boolean;
   /** Into a state: kept, and told. */
   readonly reach: (state: InstallState, nowMs: number, change: Partial<Progress>) => void;
   readonly refused: (refusal: Refusal, message: string) => void;
@@ -141,7 +143,7 @@ export class Installation {
       };
       this.cancel();
       this.#deps.reach('timed_out', nowMs, { error });
-    } else if (state === 'offered' && nowMs >= startMs && !paused) {
+    } else if (state === 'offered' && nowMs >= startMs && !paused && this.#deps.isValid(nowMs)) {
       this.#fetch.askForRelease(release.version, nowMs);
     } else if (state === 'fetching') this.#fetch.askAgain(nowMs);
     else if (state === 'probation' && nowMs - this.#progress.sinceMs >= gate.probationMs) this.#decide(nowMs);
@@ -183,7 +185,7 @@ export class Installation {
 
   #verify(bytes: Buffer, nowMs: number): void {
     const { slots, trust, host, agentVersion, residentBytes } = this.#deps;
-    const { release, verified } = this.#progress;
+    const { release } = this.#progress;
     if (release === null) return;
     try {
       const document = this.#release;
@@ -207,8 +209,17 @@ export class Installation {
       }
       return;
     }
-    this.#deps.reach('verified', nowMs, { verified: [...without(verified, release), release].slice(-8) });
+    this.#deps.reach('verified', nowMs, { verified: this.#remembered(release) });
     this.#tryOut(nowMs);
+  }
+
+  /** Those that were verified here: the newest few, and whatever lies in a slot. */
+  #remembered(release: ReleaseReference): ReleaseReference[] {
+    const { slots } = this.#deps;
+    const kept = new Set([slots.digest('central'), slots.digest('central-previous')]);
+    const others = this.#progress.verified.filter(({ sha256 }) => sha256 !== release.sha256);
+    const recent = new Set(others.slice(-MOST_REMEMBERED));
+    return [...others.filter((one) => recent.has(one) || kept.has(one.artifactSha256)), release];
   }
 
   /** On history first, then live. */
@@ -285,6 +296,7 @@ export class Installation {
   #decide(nowMs: number): void {
     const figures = this.figures();
     if (this.#trial === null || figures === null || this.#trial.tally.rows === 0) return;
+    if (!this.#deps.isValid(nowMs)) return;
     this.#judge(figures, nowMs, () => this.#commit(figures, nowMs));
   }
 
@@ -306,9 +318,10 @@ export class Installation {
       this.#reject(error, nowMs);
       return;
     }
+    // What can't be remembered is not done: tried again at the next sample.
+    if (!this.#deps.save({ figures })) return;
     const trial = this.#trial;
     this.#trial = null;
-    this.#deps.save({ figures });
     try {
       slots.commitCentral();
     } catch (error) {
@@ -383,8 +396,9 @@ export class Installation {
       (_, fault) => this.#deps.fault(fault),
       (sha256) => this.mayRun(sha256),
     );
-    this.#deps.reach('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
+    // Before it is told: what runs is part of what is told.
     adopt(next, trial !== null && trial.sha256 === next?.sha256 ? trial.silent : null);
+    this.#deps.reach('rolled_back', nowMs, { release: about, kind: 'release', error, figures });
   }
 
   /** Verified here, and neither revoked nor found bad since. */
@@ -412,10 +426,8 @@ export class Installation {
   }
 }
 
+const MOST_REMEMBERED = 8;
 const MAY_FIT_LATER: ReadonlySet<string> = new Set(['agent', 'schema']);
 
 /** Faults of the release itself, not of what came on its topic. */
 const FINAL: ReadonlySet<Refusal> = new Set(['expired', 'revoked', 'quarantined']);
-
-const without = (list: readonly ReleaseReference[], { sha256 }: ReleaseReference): ReleaseReference[] =>
-  list.filter((one) => one.sha256 !== sha256);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IClientOptions } from 'mqtt';
 import type { SinkConfig } from '../../agent/config/config.ts';
+import { printable } from '../../agent/log.ts';
 import type { ConnectionEnd } from '../../agent/sinks/mqtt/connection.ts';
 import { describeFailure, refusalWords } from '../../agent/sinks/mqtt/failures.ts';
 import { commonOptions, VersionChoice } from '../../agent/sinks/mqtt/options.ts';
@@ -101,11 +102,11 @@ export class BrokerClient implements Broker {
 
   /** Resolves when the broker has let it in; rejects at the first try that failed, in both versions of MQTT. */
   async connected(): Promise<void> {
-    await this.#withConnection(async () => {}, true);
+    await this.#withConnection(async () => {}, { once: true });
   }
 
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
-    await this.#withConnection((connection) => connection.publish(topic, payload, options));
+    await this.#withConnection((connection) => connection.publish(topic, payload, options), { topic });
   }
 
   async subscribe(filters: readonly string[], options: SubscribeOptions = {}): Promise<Granted[]> {
@@ -165,7 +166,10 @@ export class BrokerClient implements Broker {
   }
 
   /** Does it on a connection; again on the next one where that one was lost, until time is up. */
-  async #withConnection<T>(work: (connection: BrokerConnection) => Promise<T>, once = false): Promise<T> {
+  async #withConnection<T>(
+    work: (connection: BrokerConnection) => Promise<T>,
+    { once = false, topic = null }: { readonly once?: boolean; readonly topic?: string | null } = {},
+  ): Promise<T> {
     const { answerMs = ANSWER_MS } = this.#options;
     const endMs = performance.now() + answerMs;
     for (;;) {
@@ -175,7 +179,8 @@ export class BrokerClient implements Broker {
       } catch (error) {
         if (error instanceof Refused) {
           const words = refusalWords(error.code) ?? error.message;
-          throw new BrokerError(`${this.target}: ${words}`, error.code);
+          const what = topic === null ? '' : `${printable(topic)}: `;
+          throw new BrokerError(`${this.target}: ${what}${words}`, error.code);
         }
         if (!(error instanceof ConnectionLost)) throw error;
         if (this.#closed || performance.now() >= endMs) throw this.#unreachable();

@@ -5,6 +5,7 @@ import type { StatusReport } from '../../agent/status.ts';
 import { type Inventory, inventory } from '../../collector/inventory.ts';
 import { formatDuration, formatValue } from '../../core/words.ts';
 import { formatRate, paint } from '../alert-view.ts';
+import { centralLine } from '../central-view.ts';
 import { driftLine, performanceLine, retrainingLine, weekLines } from '../drift-view.ts';
 import { Exit } from '../errors.ts';
 import { askAgent, socketPath } from '../local.ts';
@@ -33,6 +34,7 @@ export interface AgentStatus {
   readonly drift: DriftReport | null;
   readonly retraining: StatusReport['retraining'];
   readonly performance: StatusReport['performance'];
+  readonly central: StatusReport['central'];
   readonly latencyMs: StatusReport['latencyMs'];
   readonly intervalMs: number;
   readonly source: {
@@ -201,6 +203,7 @@ export function statusPage(status: AgentStatus, colour: boolean, hostLine = ''):
     row('score', `${status.score.toFixed(3)}; ${readings.join(', ')}`);
   }
   if (status.drift !== null) row('drift', driftLine(status.drift, status.sampledAtMs ?? status.nowMs));
+  if (status.central !== null) row('centre', centralLine(status.central));
   row('alarms', performanceLine(status));
   for (const [i, line] of weekLines(status.performance.weeks).entries()) row(i === 0 ? 'by week' : '', line);
   row('retraining', retrainingLine(status.retraining, status.sampledAtMs ?? status.nowMs));

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { ask } from '../../agent/local-api.ts';
 import { printable } from '../../agent/log.ts';
 import { formatDuration } from '../../core/words.ts';
+import { refusedWords } from '../central-view.ts';
 import type { AgentStatus } from '../commands/status.ts';
 import { driftLine } from '../drift-view.ts';
 import { type Finding, note, ok, problem, warning } from './finding.ts';
@@ -69,6 +70,7 @@ export function checkAgent(status: AgentStatus | null, socket: string, version: 
     ...findings,
     ...checkModel(status),
     ...checkDrift(status),
+    ...checkCentral(status),
     ...checkStore(status),
     ...checkQueues(status),
   ];
@@ -187,4 +189,40 @@ function checkQueues({ sinks }: AgentStatus): Finding[] {
     }
     return findings;
   });
+}
+
+/** Whether models from the centre are taken, and what became of the last one. */
+export function checkCentral({ central }: Pick<AgentStatus, 'central'>): Finding[] {
+  const area = 'centre';
+  if (central === null) return [];
+  if ('unavailable' in central) {
+    return [
+      problem(area, 'is not listened to', {
+        why: 'the root is missing, damaged, or another than central.rootSha256 says: no model and no command is taken',
+        mend: 'put the fleet’s root in place; edgewood keys root show FILE prints its digest; then restart the agent',
+      }),
+    ];
+  }
+  const { root, rollout, state, release, error, refused } = central;
+  const findings = [
+    ok(area, `root ${root}, ${rollout === null ? 'no rollout yet' : `rollout ${rollout.version}`}`),
+  ];
+  if (release !== null && (state === 'rejected' || state === 'rolled_back' || state === 'timed_out')) {
+    findings.push(
+      warning(area, `release ${release.version}: ${state.replace('_', ' ')}`, {
+        why: error?.message ?? 'no reason was given',
+        mend: 'the model before watches on; edgewood rollout status at the centre shows whether others fare alike',
+      }),
+    );
+  }
+  const counts = refusedWords(refused);
+  if (counts !== '') {
+    findings.push(
+      warning(area, `turned away: ${counts}`, {
+        why: 'documents, chunks or commands that the root does not vouch for, or that are older than what was seen',
+        mend: 'see who may publish at the broker (docs/MODEL_DISTRIBUTION.md); the log names each reason once',
+      }),
+    );
+  }
+  return findings;
 }

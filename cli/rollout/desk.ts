@@ -6,18 +6,11 @@ import type { Broker } from '../../hub/broker.ts';
 import type { Progress } from '../../models/rollout/plan.ts';
 import { adopted, documentFor } from '../../models/rollout/progress.ts';
 import type { Change, RolloutStore, StoredDocument, StoredRollout } from '../../models/rollout/store.ts';
-import {
-  addSignature,
-  documentOf,
-  envelopeText,
-  openEnvelope,
-  requireType,
-  seal,
-} from '../../models/trust/envelope.ts';
+import { addSignature, documentOf, envelopeText, openEnvelope, seal } from '../../models/trust/envelope.ts';
 import type { TrustedRoot } from '../../models/trust/root.ts';
 import { NO_TRUST, Trust } from '../../models/trust/trust.ts';
 import { TrustError } from '../../models/trust/trust-error.ts';
-import { vouchedBy } from '../../models/trust/vouching.ts';
+import { renewalOf, vouchedRollout } from '../../models/trust/vouching.ts';
 import { Exit, UserError } from '../errors.ts';
 
 /** Where rollouts are written: the only place that gives out versions. */
@@ -76,7 +69,8 @@ export async function renew(desk: Desk, before: StoredRollout, why: string | nul
     issuedAt: new Date(nowMs).toISOString(),
     expiresAt: new Date(nowMs + lifeMs).toISOString(),
   };
-  const document = signed(desk, { ...old, version, ...dates }, newest);
+  const renews = renewalOf(openEnvelope(Buffer.from(newest.envelope)), old);
+  const document = signed(desk, { ...old, version, ...dates, renews }, newest);
   desk.store.step(before, before.progress, document, { action: 'renew', why, figures: null });
   await publish(desk, before.model, desk.store.sites(before.model));
   return version;
@@ -155,9 +149,7 @@ function vouched(
   if (bytes === undefined || bytes.length === 0) return null;
   try {
     const sealed = openEnvelope(bytes);
-    requireType(sealed, 'rollout');
-    if (vouchedBy(sealed, root.document) === null) return 'strange';
-    const document = documentOf(sealed, 'rollout');
+    const { document } = vouchedRollout(sealed, root.document);
     if (document.fleet !== root.document.fleet || document.model !== model) return 'strange';
     return {
       version: document.version,

@@ -121,6 +121,10 @@ const release = signed('release', {
 
 const releaseReference = record({ version, sha256, artifactSha256: sha256 });
 
+/** Base64 of 64 bytes, in one spelling: no bits are left over at its end. */
+const signature: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9+/]{85}[AQgw]==$' };
+const signatures = most(MAX_SIGNATURES, record({ keyid: sha256, sig: signature }));
+
 const rollout = signed('rollout', {
   model: modelName,
   version,
@@ -141,6 +145,7 @@ const rollout = signed('rollout', {
     watchdogMs: durationMs(30),
     timeoutMs: durationMs(60),
   }),
+  renews: orNull(record({ version, issuedAt: time, expiresAt: time, signatures })),
 });
 
 const command = signed('command', {
@@ -153,14 +158,11 @@ const command = signed('command', {
 
 export const DOCUMENT_SCHEMAS: Readonly<Record<TrustType, JsonSchema>> = { root, release, rollout, command };
 
-/** Base64 of 64 bytes, in one spelling: no bits are left over at its end. */
-const signature: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9+/]{85}[AQgw]==$' };
-
 /** DSSE (https://github.com/secure-systems-lab/dsse), `envelope.md`. */
 export const ENVELOPE: JsonSchema = record({
   payloadType: line(128),
   payload: { type: 'string', minLength: 1, pattern: '^[A-Za-z0-9+/]*={0,2}$' },
-  signatures: most(MAX_SIGNATURES, record({ keyid: sha256, sig: signature })),
+  signatures,
 });
 
 const digestOrNull = orNull(sha256);

@@ -122,6 +122,19 @@ export interface RolloutDocument extends Signed<'rollout'> {
   /** Hosts begin at a moment of their own within this time. */
   readonly jitterMs: number;
   readonly gate: RolloutGate;
+  /** null, but in what a renewal key has signed. */
+  readonly renews: RenewedRollout | null;
+}
+
+/**
+ * What a rollout key has signed before: the same document under these dates. A renewal carries it along, so that it is
+ * as good for a host that never saw the document before.
+ */
+export interface RenewedRollout {
+  readonly version: number;
+  readonly issuedAt: string;
+  readonly expiresAt: string;
+  readonly signatures: readonly { readonly keyid: string; readonly sig: string }[];
 }
 
 /** Each null selects all. */

@@ -101,5 +101,6 @@ export function documentFor(
     mode,
     jitterMs: plan.jitterMs,
     gate: plan.gate,
+    renews: null,
   };
 }

@@ -10,7 +10,7 @@ import {
 import { documentOf, openEnvelope, requireSignatures, requireType, type Sealed } from './envelope.ts';
 import { nextRoot, pinnedRoot, selfSignedRoot, type TrustedRoot } from './root.ts';
 import { TrustError } from './trust-error.ts';
-import { afterRoot, requireRenewal, vouchedBy } from './vouching.ts';
+import { afterRoot, requireNotReplaced, vouchedRollout } from './vouching.ts';
 
 /** What has to survive: JSON, stored before anything that it allows is done. */
 export interface TrustState {
@@ -110,9 +110,7 @@ export class Trust {
 
   acceptRollout(bytes: Uint8Array, model: string, clockMs: number): Accepted<RolloutDocument> {
     const sealed = this.#opened(bytes, 'rollout', clockMs);
-    const by = vouchedBy(sealed, this.root);
-    if (by === null) requireSignatures(sealed, 'rollout', this.#role('rollout'), this.root.keys);
-    const document = documentOf(sealed, 'rollout');
+    const { document, by } = vouchedRollout(sealed, this.root);
     this.#requireFleet(document);
     if (document.model !== model) {
       throw new TrustError('otherModel', `a rollout of ${document.model}, this is the topic of ${model}`);
@@ -129,7 +127,8 @@ export class Trust {
       );
     }
     this.requireValid(document, 'rollout', clockMs);
-    if (by === 'renewal') requireRenewal(document, this.rollout(model)?.document ?? null);
+    const before = seen === undefined ? null : openEnvelope(Buffer.from(seen.envelope));
+    if (by === 'renewal') requireNotReplaced(sealed, document, before);
     const entry = {
       version: document.version,
       sha256: sealed.sha256,

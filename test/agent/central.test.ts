@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { centralFrom } from '../../agent/central/start.ts';
@@ -309,6 +309,64 @@ describe('a release on its way into a host', () => {
     });
   });
 
+  test('is not begun, nor switched to, once the rollout has run out; a newer one goes on', () => {
+    const script = new CentralScript();
+    script.begin();
+    const release = script.fleet.release(one, 1);
+    const gate = { shadowRows: 500, probationMs: 3_600_000, watchdogMs: 0, timeoutMs: 60 * 86_400_000 };
+    const expiresAt = new Date(script.it.nowMs + 1_800_000).toISOString();
+    script.rollout(1, release, { gate, expiresAt });
+    script.go(3);
+    expect(script.reported.state).toBe('probation');
+    script.go(800);
+    expect(script.reported.state).toBe('probation');
+    script.rollout(2, release, { gate });
+    script.go(3);
+    expect(script.reported.state).toBe('committed');
+  });
+
+  test('stays vouched for, however many others were verified and refused since', () => {
+    const script = new CentralScript();
+    script.begin();
+    const first = script.fleet.release(one, 1);
+    script.rollout(1, first);
+    script.go(20);
+    for (let version = 2; version <= 12; version++) {
+      const bad = script.fleet.release(
+        nervous({ ...two, provenance: { ...two.provenance, seed: version } }),
+        version,
+      );
+      script.rollout(version, bad, { baseline: referenceTo(first) });
+      script.go(3);
+      expect(script.reported).toMatchObject({ state: 'rejected', release: { version } });
+    }
+    script.restart();
+    script.go(1);
+    expect(script.reported.running?.sha256).toBe(first.document.artifact.sha256);
+  });
+
+  test('on a full disk nothing is switched and no command carried out; with room again, all is', async () => {
+    const script = new CentralScript();
+    script.begin();
+    const release = script.fleet.release(one, 1);
+    script.rollout(1, release);
+    script.go(3);
+    expect(script.reported.state).toBe('probation');
+    // A folder in the place of the file that is written first.
+    const blocked = join(script.stateDir, 'models', 'central.json.tmp');
+    mkdirSync(blocked);
+    script.go(20);
+    expect(script.reported).toMatchObject({ state: 'probation', running: { slot: 'current' } });
+    script.fleet.nowMs = script.it.nowMs;
+    const snooze = script.fleet.command('snooze', 'c9', { arguments: { ms: 60_000 } });
+    script.it.agent.central?.command('snooze', signed(snooze, script.fleet.operatorKey));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(script.broker.published.at(-1)?.document).toMatchObject({ commandId: 'c9', ok: false });
+    rmSync(blocked, { recursive: true, force: true });
+    script.go(3);
+    expect(script.reported.state).toBe('committed');
+  });
+
   test('that does not come in time is given up, and may be tried again', () => {
     const script = new CentralScript();
     script.begin();
@@ -368,6 +426,10 @@ describe('an abort', () => {
       state: 'rolled_back',
       release: { version: 2 },
       running: { slot: 'central', sha256: first.document.artifact.sha256 },
+    });
+    expect(script.broker.published.at(-1)?.document).toMatchObject({
+      state: 'rolled_back',
+      running: { sha256: first.document.artifact.sha256 },
     });
     script.restart();
     script.go(2);

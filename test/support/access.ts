@@ -7,6 +7,7 @@ import { BrokerDirectory } from '../../models/access/directory.ts';
 import type { Enrolled } from '../../models/access/fleet.ts';
 import { hashPassword, randomPassword } from '../../models/access/password.ts';
 import { type Role, userName } from '../../models/access/roles.ts';
+import { installedLines } from './fleet-broker.ts';
 import { freePort, type Mosquitto, startMosquitto } from './mosquitto.ts';
 import { temporaryDirectory } from './temporary.ts';
 
@@ -24,21 +25,9 @@ export interface AccessBroker {
 /** @param directory with an authority */
 export async function startAccessBroker(directory: string): Promise<AccessBroker> {
   const folder = join(directory, 'mosquitto');
-  const text = readFileSync(join(folder, 'edgewood.conf'), 'utf8');
-  const [head = '', password = '', certificate = ''] = text.split(/^listener \d+$/m);
   const certificatePort = await freePort();
-  const lines = (part: string): string[] => part.split('\n').filter((line) => line !== '');
-  const mosquitto = await startMosquitto(
-    [
-      ...lines(head),
-      'persistence_location @/',
-      'log_type all',
-      `listener ${certificatePort} 127.0.0.1`,
-      ...lines(certificate),
-    ],
-    {},
-    lines(password),
-  );
+  const { configuration, listener } = installedLines(folder, certificatePort);
+  const mosquitto = await startMosquitto(['log_type all', ...configuration], {}, listener);
   onTestFinished(() => mosquitto.stop());
   const ca = join(folder, 'ca.pem');
   return { mosquitto, directory, passwordPort: mosquitto.port, certificatePort, ca };

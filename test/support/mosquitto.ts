@@ -15,6 +15,8 @@ export const hasMosquitto =
 export interface Mosquitto {
   readonly port: number;
   readonly directory: string;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** It holds its connections and says nothing more, until it is killed or resumed. */
   pause(): void;
   resume(): void;
@@ -70,6 +72,9 @@ export async function startMosquitto(
   return {
     port,
     directory,
+    get pid() {
+      return child.pid as number;
+    },
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
     said: () => log,

@@ -172,6 +172,7 @@ export class TestFleet {
       mode: 'apply',
       jitterMs: 0,
       gate: { shadowRows: 500, probationMs: 60_000, watchdogMs: 600_000, timeoutMs: 3_600_000 },
+      renews: null,
       ...change,
     };
   }

@@ -150,6 +150,7 @@ export const rolloutDocumentOf = (changes: Partial<RolloutDocument> = {}): Rollo
   mode: 'apply',
   jitterMs: 60_000,
   gate: { shadowRows: 1000, probationMs: 600_000, watchdogMs: 3_600_000, timeoutMs: 86_400_000 },
+  renews: null,
   ...changes,
 });
 
@@ -169,6 +170,12 @@ export const commandDocumentOf = (changes: Partial<CommandDocument> = {}): Comma
 
 export const rollout = (changes: Partial<RolloutDocument> = {}, ...names: string[]): Buffer =>
   bytesOf(signed(rolloutDocumentOf(changes), ...(names.length === 0 ? ['rollout-a', 'rollout-b'] : names)));
+/** What two rollout keys have signed, again by a renewal key. */
+export function renewal(changes: Partial<RolloutDocument> = {}): Buffer {
+  const { version, issuedAt, expiresAt } = rolloutDocumentOf();
+  const { signatures } = signed(rolloutDocumentOf(), 'rollout-a', 'rollout-b');
+  return rollout({ renews: { version, issuedAt, expiresAt, signatures }, ...changes }, 'renewal-a');
+}
 export const release = (changes: Partial<ReleaseDocument> = {}, ...names: string[]): Buffer =>
   bytesOf(signed(releaseDocumentOf(changes), ...(names.length === 0 ? ['release-a', 'release-b'] : names)));
 export const commandOf = (changes: Partial<CommandDocument> = {}, ...names: string[]): Buffer =>

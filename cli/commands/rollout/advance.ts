@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { printable } from '../../../agent/log.ts';
 import { parseDurationMs } from '../../../agent/units.ts';
+import { BrokerError } from '../../broker/errors.ts';
 import { Exit, UserError } from '../../errors.ts';
 import { Progress } from '../../progress.ts';
 import { advanceOnce, type Step } from '../../rollout/advance.ts';
@@ -67,6 +68,8 @@ async function advanceOrWait(progress: Progress, work: () => Promise<Step>): Pro
     return await work();
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode !== Exit.unreachable) throw error;
+    // What the broker refuses it will refuse again: a person has to act.
+    if (error instanceof BrokerError && error.code !== undefined) throw error;
     progress.end();
     process.stderr.write(`edgewood: ${error.message}; trying again\n`);
     return null;

@@ -24,6 +24,7 @@ import {
   referenceTo,
   release,
   releaseDocumentOf,
+  renewal,
   rollout,
   rolloutDocumentOf,
   sealedText,
@@ -257,7 +258,7 @@ describe('time', () => {
     const trust = trusting();
     trust.acceptRollout(rollout(), 'web', NOW_MS);
     const ahead = { issuedAt: iso(30_000), expiresAt: iso(30_006) };
-    trust.acceptRollout(rollout({ version: 6, ...ahead }, 'renewal-a'), 'web', NOW_MS);
+    trust.acceptRollout(renewal({ version: 6, ...ahead }), 'web', NOW_MS);
     trust.acceptCommand(commandOf({ issuedAt: iso(1 / 25), expiresAt: iso(1 / 24) }), HOST, NOW_MS);
     expect(trust.now(NOW_MS)).toBe(NOW_MS);
     expect(trust.acceptRollout(rollout({ version: 7 }), 'web', NOW_MS).isNew).toBe(true);
@@ -313,7 +314,7 @@ describe('what a document is for', () => {
 
 describe('renewal', () => {
   const renewed = (changes: Parameters<typeof rollout>[0] = {}): Buffer =>
-    rollout({ version: 6, issuedAt: iso(3), expiresAt: iso(9), ...changes }, 'renewal-a');
+    renewal({ version: 6, issuedAt: iso(3), expiresAt: iso(9), ...changes });
   const seen = (): Trust => {
     const trust = trusting();
     trust.acceptRollout(rollout(), 'web', NOW_MS);
@@ -337,8 +338,35 @@ describe('renewal', () => {
     refused(seen(), takeRollout(renewed(changes)), 'renewalChanged');
   });
 
-  test('of what was never seen is refused', () => {
-    refused(trusting(), takeRollout(renewed()), 'renewalChanged');
+  test('of what this host never saw is as good: it carries what a rollout key has signed', () => {
+    expect(trusting().acceptRollout(renewed(), 'web', NOW_MS).isNew).toBe(true);
+  });
+
+  test('that carries nothing, or what no rollout key has signed, is refused', () => {
+    refused(seen(), takeRollout(renewed({ renews: null })), 'renewalChanged');
+    const { version, issuedAt, expiresAt } = rolloutDocumentOf();
+    const forged = { version, issuedAt, expiresAt, signatures: [] };
+    refused(seen(), takeRollout(renewed({ renews: forged })), 'renewalChanged');
+  });
+
+  test('of what a rollout key has replaced since is refused', () => {
+    const trust = seen();
+    trust.acceptRollout(rollout({ version: 6, state: 'aborted' }), 'web', NOW_MS);
+    refused(trust, takeRollout(renewed({ version: 20 })), 'renewalChanged');
+  });
+
+  test('of another document of the same version is refused', () => {
+    const trust = trusting();
+    trust.acceptRollout(rollout({ state: 'paused' }), 'web', NOW_MS);
+    refused(trust, takeRollout(renewed()), 'renewalChanged');
+  });
+
+  test('of a rollout whose signer has lost the role is refused', () => {
+    const trust = seen();
+    const next = nextRootDocument(trust.root);
+    const roles = { ...next.roles, rollout: { threshold: 1, keys: next.roles.release.keys } };
+    trust.acceptRoot(bytesOf(signed({ ...next, roles }, 'root-a', 'root-b')));
+    refused(trust, takeRollout(renewed()), 'renewalChanged');
   });
 });
 

@@ -17,6 +17,7 @@ import {
   publicOf,
   referenceTo,
   release,
+  renewal,
   rollout,
   sealedText,
   signed,
@@ -196,7 +197,7 @@ describe('a key that was stolen, and taken away', () => {
   test('also where an honest renewal key has renewed what it said', () => {
     const trust = trusting();
     trust.acceptRollout(rollout(), 'web', NOW_MS);
-    trust.acceptRollout(rollout({ version: 6 }, 'renewal-a'), 'web', NOW_MS);
+    trust.acceptRollout(renewal({ version: 6 }), 'web', NOW_MS);
     trust.acceptRoot(without('rollout-a'));
     expect(trust.rollout('web')).toBeNull();
   });
@@ -204,7 +205,7 @@ describe('a key that was stolen, and taken away', () => {
   test('a renewal key takes its renewals with it', () => {
     const trust = trusting();
     trust.acceptRollout(rollout(), 'web', NOW_MS);
-    trust.acceptRollout(rollout({ version: 1005 }, 'renewal-a'), 'web', NOW_MS);
+    trust.acceptRollout(renewal({ version: 1005 }), 'web', NOW_MS);
     trust.acceptRoot(without('renewal-a'));
     expect(trust.rollout('web')).toBeNull();
   });
