@@ -8,7 +8,7 @@ import type { StoredDocument } from '../../models/rollout/store.ts';
 import { documentOf, openEnvelope, requireType } from '../../models/trust/envelope.ts';
 import { writtenRoot } from '../../models/trust/root.ts';
 import { TrustError } from '../../models/trust/trust-error.ts';
-import { vouchedBy } from '../../models/trust/vouching.ts';
+import { vouchedRollout } from '../../models/trust/vouching.ts';
 import { BrokerError } from '../broker/errors.ts';
 import { withPublications, withRegistry } from '../registry.ts';
 import { withStore } from '../rollout/open.ts';
@@ -97,8 +97,7 @@ function aheadOf(ours: StoredDocument, there: Uint8Array, root: RootDocument | n
   try {
     const sealed = openEnvelope(there);
     requireType(sealed, 'rollout');
-    const { version } = documentOf(sealed, 'rollout');
-    if (root !== null && vouchedBy(sealed, root) === null) return null;
+    const { version } = root === null ? documentOf(sealed, 'rollout') : vouchedRollout(sealed, root).document;
     if (version < ours.version || sealed.sha256 === ours.sha256) return null;
     return `version ${version} lies there, and this registry issued ${ours.version}: another registry writes as well, or this one was restored; see edgewood rollout advance --adopt`;
   } catch (error) {
