@@ -86,7 +86,9 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('fleet verify', { timeout: 240_
     };
     writeFileSync(at('recording.csv'), recordingCsv(recording));
     await done('train', at('recording.csv'), '--name', MODEL, '--grid', at('grid.yaml'));
-    await done('release', 'create', `${MODEL}@1`, ...root, '--key', releaseKey);
+    // However busy this machine is.
+    const limits = ['--score-ms', '10000'];
+    await done('release', 'create', `${MODEL}@1`, ...root, '--key', releaseKey, ...limits);
     await done('release', 'publish', `${MODEL}@1`, ...root);
     const topics = siteTopics(SITE);
     const { artifact } = documentOf(
