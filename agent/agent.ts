@@ -208,7 +208,10 @@ export class Agent {
       told: (about) => {
         this.#commits.commit(releaseEvent(this.#facts, about, clock.nowMs()));
       },
-      command: (document) => carryOut(document, { store, schema, clock, agent: this }),
+      command: (document) => {
+        const breathe = (): Promise<void> => new Promise((resolve) => this.#deps.setImmediate(resolve));
+        return carryOut(document, { store, schema, clock, breathe, agent: this });
+      },
     };
   }
 

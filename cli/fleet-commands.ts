@@ -2,6 +2,8 @@ import type { Argv } from 'yargs';
 import { brokerOptions } from './broker/options.ts';
 import { type Command, command, group } from './command.ts';
 import { FLEET_ACCESS } from './fleet-access-commands.ts';
+import { FLEET_OPERATOR } from './fleet-operator-commands.ts';
+import { registryOption } from './model-options.ts';
 
 /** `edgewood hub` and `edgewood fleet …`: the central process, and what it knows. */
 
@@ -75,33 +77,28 @@ export const FLEET: Command = group(
     }),
     command({
       command: 'verify',
-      describe: 'What the broker retains against what the hub knows; exit code 1 where they differ',
+      describe:
+        'What the broker retains against what hub and registry know, and put it back; exit code 1 where they differ',
       builder: (yargs) =>
-        brokerOptions(reading(yargs))
-          .option('limit', { type: 'number', default: 20, describe: 'How many findings are listed' })
-          .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state'),
-      load: () => import('./commands/fleet/verify.ts'),
-    }),
-    command({
-      command: 'samples <command..>',
-      describe: 'Fetch samples of hosts by signed send-samples commands, as CSV that `train` reads',
-      builder: (yargs) =>
-        brokerOptions(reading(yargs))
-          .positional('command', {
+        registryOption(brokerOptions(reading(yargs)))
+          .option('check', {
             type: 'string',
             array: true,
-            demandOption: true,
-            describe: 'Files with signed commands (DSSE envelopes), one a host',
+            nargs: 1,
+            choices: ['hosts', 'releases', 'rollouts'] as const,
+            describe: 'Only this; several: once for each. By default all that there is something of here',
           })
-          .option('out', { type: 'string', describe: 'Write DIR/HOST.csv' })
-          .option('store', { type: 'boolean', default: false, describe: "Keep them in the hub's database" })
-          .option('timeout', { type: 'string', default: '60s', describe: 'Wait so long for the next part' })
-          .example(
-            '$0 fleet samples web-7.cmd.json --out samples --broker mqtts://broker',
-            'Then: train samples/*.csv',
-          ),
-      load: () => import('./commands/fleet/samples.ts'),
+          .option('repair', {
+            type: 'boolean',
+            default: false,
+            describe: 'Publish again what the broker lost of releases and rollouts; no key is needed',
+          })
+          .option('limit', { type: 'number', default: 20, describe: 'How many findings are listed' })
+          .example('$0 fleet verify --broker mqtts://broker --site lab', 'After a broker lost its state')
+          .example('$0 fleet verify --check rollouts --repair --broker mqtts://broker --site lab', ''),
+      load: () => import('./commands/fleet/verify.ts'),
     }),
+    ...FLEET_OPERATOR,
     ...FLEET_ACCESS,
   ],
 );

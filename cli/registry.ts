@@ -1,6 +1,7 @@
 import { homedir, hostname, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { openDatabase } from '../agent/native.ts';
+import { Publications } from '../models/registry/publications.ts';
 import { Registry } from '../models/registry/registry.ts';
 
 /** --registry, EDGEWOOD_REGISTRY, $XDG_DATA_HOME/edgewood/registry, ~/.local/share/edgewood/registry. */
@@ -23,18 +24,41 @@ export function openRegistry(directory: string, options: { readonly create: bool
   });
 }
 
+/** Closes it behind the work, also behind work that takes its time. */
+export function closing<R extends { close(): void }, T>(resource: R, work: (resource: R) => T): T {
+  let result: T;
+  try {
+    result = work(resource);
+  } catch (error) {
+    resource.close();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(() => resource.close()) as T;
+  resource.close();
+  return result;
+}
+
 /** Opens the registry that is meant, and closes it. */
 export function withRegistry<T>(
   flag: string | undefined,
   options: { readonly create: boolean },
   work: (registry: Registry) => T,
 ): T {
-  const registry = openRegistry(registryDirectory(flag), options);
-  try {
-    return work(registry);
-  } finally {
-    registry.close();
-  }
+  return closing(openRegistry(registryDirectory(flag), options), work);
+}
+
+/** What was published from the registry that is meant. @throws RegistryError */
+export function withPublications<T>(
+  flag: string | undefined,
+  create: boolean,
+  work: (publications: Publications) => T,
+): T {
+  const publications = Publications.open(registryDirectory(flag), {
+    create,
+    nowMs: Date.now,
+    openDatabase: (path) => openDatabase(path),
+  });
+  return closing(publications, work);
 }
 
 /** Who does it: user@host. */

@@ -1,3 +1,5 @@
+import type { CommandName } from '../core/protocol/trust.ts';
+
 /** Commands to one host, and what it answers. */
 
 export interface CommandAddress {
@@ -9,14 +11,15 @@ export interface CommandAddress {
 /** Puts a signed command on its way to one host. Whoever signs decides who may. */
 export interface CommandSender {
   /** @throws Error where it can't be signed or sent */
-  send(to: CommandAddress, name: string, args: Readonly<Record<string, unknown>>): Promise<void>;
+  send(to: CommandAddress, name: CommandName, args: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
 const MAX_PARTS = 4096;
 const MAX_PART_BYTES = 64 * 1024;
 
 export type ReplyProgress =
-  | { readonly kind: 'waiting'; readonly came: number; readonly parts: number }
+  /** `isNew`: this part had not come before. */
+  | { readonly kind: 'waiting'; readonly came: number; readonly parts: number; readonly isNew: boolean }
   | { readonly kind: 'complete'; readonly results: readonly unknown[] }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   /** It is no answer to this command: nothing is changed by it. */
@@ -51,13 +54,14 @@ export class Reply {
     if (!isCount(parts, 1, MAX_PARTS) || !isCount(part, 0, parts - 1)) return ignored('no such part');
     if (this.#count !== null && parts !== this.#count) return ignored('another number of parts');
     this.#count = parts;
-    if (!this.#parts.has(part)) {
+    const isNew = !this.#parts.has(part);
+    if (isNew) {
       this.#bytes += payload.length;
       if (this.#bytes > this.#maxBytes)
         return { kind: 'failed', code: 'tooLarge', message: `more than ${this.#maxBytes} bytes` };
       this.#parts.set(part, result);
     }
-    if (this.#parts.size < parts) return { kind: 'waiting', came: this.#parts.size, parts };
+    if (this.#parts.size < parts) return { kind: 'waiting', came: this.#parts.size, parts, isNew };
     return { kind: 'complete', results: Array.from({ length: parts }, (_, i) => this.#parts.get(i)) };
   }
 }

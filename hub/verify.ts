@@ -12,6 +12,8 @@ export interface CheckFinding {
   /** What it is about: a host, or a topic. */
   readonly subject: string;
   readonly says: string;
+  /** It is as it should be again. */
+  readonly repaired?: boolean;
 }
 
 export interface CheckResult {
@@ -19,6 +21,8 @@ export interface CheckResult {
   readonly checked: number;
   readonly fine: number;
   readonly findings: readonly CheckFinding[];
+  /** What was not looked at, in words. */
+  readonly notes?: readonly string[];
 }
 
 export interface CheckContext {
@@ -26,6 +30,8 @@ export interface CheckContext {
   readonly hosts: readonly KnownHost[];
   /** Without other subscriptions. */
   readonly broker: Broker;
+  /** Put right what can be. */
+  readonly repair: boolean;
 }
 
 /** One thing that `fleet verify` holds against the broker. What it finds astray it may also put right. */

@@ -12,6 +12,8 @@ export interface Commanded {
   readonly store: Store;
   readonly schema: MetricSchema;
   readonly clock: Pick<Clock, 'nowMs'>;
+  /** Lets the loop run. */
+  readonly breathe: () => Promise<void>;
   readonly agent: Pick<Agent, 'snooze' | 'operators' | 'state' | 'counters' | 'lostEvents'>;
 }
 
@@ -26,7 +28,7 @@ export async function carryOut(
 ): Promise<CommandAnswer> {
   switch (name) {
     case 'send-samples':
-      return { parts: samples(args, on) };
+      return { parts: await samples(args, on) };
     case 'snooze':
       return { parts: [snooze(args, on)] };
     case 'verdict':
@@ -61,8 +63,8 @@ function count(args: Arguments, key: string, least: number, most: number): numbe
   return value;
 }
 
-/** Oldest first, in parts of their own, none above the size that every broker takes. */
-function samples(args: Arguments, { store, schema }: Commanded): object[] {
+/** Oldest first, in parts of their own, none above the size that every broker takes. The loop runs between two parts. */
+async function samples(args: Arguments, { store, schema, breathe }: Commanded): Promise<object[]> {
   const [fromMs, toMs] = [time(args, 'from'), time(args, 'to')];
   const limit = count(args, 'limit', 1, MOST_ROWS);
   const metrics = schema.map(({ name }) => name);
@@ -76,6 +78,7 @@ function samples(args: Arguments, { store, schema }: Commanded): object[] {
     if (bytes + size > MOST_PART_BYTES) {
       parts.push({ metrics, rows: [] });
       bytes = 0;
+      await breathe();
     }
     parts.at(-1)?.rows.push(cells);
     bytes += size;

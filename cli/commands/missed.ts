@@ -1,11 +1,10 @@
 import { printable } from '../../agent/log.ts';
 import type { MissedAnswer } from '../../agent/operators.ts';
-import { parseDurationMs } from '../../agent/units.ts';
 import type { MissedRecord } from '../../agent/verdicts.ts';
-import { parseTimestamp } from '../../core/csv.ts';
 import { minuteText } from '../alert-view.ts';
 import { Exit, UserError } from '../errors.ts';
 import { askAgent, socketPath } from '../local.ts';
+import { timeOption } from '../time-option.ts';
 
 export interface MissedOptions {
   readonly from?: string | undefined;
@@ -25,7 +24,7 @@ export async function run({ from, to, note, retract, ...args }: MissedOptions): 
     return list(await socketPath(args), args.json);
   }
   const nowMs = Date.now();
-  const fromMs = timeOf('--from', from, nowMs);
+  const fromMs = timeOption('--from', from, nowMs);
   if (retract && (to !== undefined || note !== undefined))
     throw new UserError('--retract takes back what began at --from; leave out --to and --note');
   const request = retract
@@ -33,7 +32,7 @@ export async function run({ from, to, note, retract, ...args }: MissedOptions): 
     : {
         method: 'miss',
         fromMs,
-        toMs: to === undefined ? fromMs : timeOf('--to', to, nowMs),
+        toMs: to === undefined ? fromMs : timeOption('--to', to, nowMs),
         note: note ?? '',
       };
   const answer = await askAgent<MissedAnswer>(await socketPath(args), request);
@@ -56,14 +55,4 @@ async function list(path: string, json: boolean): Promise<number> {
 function missedText({ fromMs, toMs, note }: MissedRecord): string {
   const until = toMs === fromMs ? '' : ` to ${minuteText(toMs)}`;
   return `${new Date(fromMs).toISOString()}${until}${note === '' ? '' : `: ${printable(note)}`}`;
-}
-
-/** A time, or how long ago it was: a duration with its unit. */
-function timeOf(option: string, text: string, nowMs: number): number {
-  const agoMs = /[a-z]$/i.test(text) ? parseDurationMs(text) : null;
-  const timeMs = agoMs === null ? parseTimestamp(text) : nowMs - agoMs;
-  if (timeMs >= 0) return Math.round(timeMs);
-  throw new UserError(
-    `${option} "${text}": expected a time (2026-01-05T10:00Z; UTC unless it names its zone), or how long ago (2h)`,
-  );
 }

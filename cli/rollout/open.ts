@@ -4,7 +4,7 @@ import { RolloutStore, type StoredRollout } from '../../models/rollout/store.ts'
 import { BrokerClient } from '../broker/client.ts';
 import { type BrokerOptions, brokerConfig } from '../broker/options.ts';
 import { UserError } from '../errors.ts';
-import { registryActor, registryDirectory } from '../registry.ts';
+import { closing, registryActor, registryDirectory } from '../registry.ts';
 import { readDocumentFile } from '../trust/envelope-file.ts';
 import { readPassphrase, readPrivateKeyFile } from '../trust/key-files.ts';
 import { readRoot } from '../trust/root-file.ts';
@@ -18,19 +18,11 @@ export interface DeskOptions extends BrokerOptions {
   readonly 'passphrase-file'?: string | undefined;
 }
 
-export function withStore<T>(flag: string | undefined, create: boolean, work: (store: RolloutStore) => T): T {
-  const store = openStore(flag, create);
-  const close = (): void => store.close();
-  try {
-    const result = work(store);
-    if (!(result instanceof Promise)) close();
-    else return result.finally(close) as T;
-    return result;
-  } catch (error) {
-    close();
-    throw error;
-  }
-}
+export const withStore = <T>(
+  flag: string | undefined,
+  create: boolean,
+  work: (store: RolloutStore) => T,
+): T => closing(openStore(flag, create), work);
 
 const openStore = (flag: string | undefined, create: boolean): RolloutStore =>
   RolloutStore.open(registryDirectory(flag), {

@@ -30,14 +30,22 @@ export interface Published {
 /** A document without the line's end that a file has. */
 const onTheWire = (sealed: Sealed): Buffer => Buffer.from(envelopeText(sealed.envelope));
 
+/** @param root the newest: whose signatures decide whether what is there must stay */
+export function retainedRoots(site: string, roots: readonly Sealed[], root: RootDocument): Retained[] {
+  return roots.map((sealed) => ({
+    topic: siteTopics(site).root(documentOf(sealed, 'root').version),
+    payload: onTheWire(sealed),
+    keeps: (there: Uint8Array) =>
+      otherDigest(there, sealed, (found) => requireSignatures(found, 'root', root.roles.root, root.keys)),
+  }));
+}
+
 /**
- * What a site needs of a release, in the order in which it is published: who may sign, the pieces, and last the
- * document that names them.
- * @param roots each with its document; @param root the newest: whose signatures decide whether what is there must stay
+ * What a site needs of a release, in the order in which it is published: the pieces, and last the document that names
+ * them.
  */
-export function retainedOf(
+export function retainedRelease(
   site: string,
-  roots: readonly { readonly sealed: Sealed; readonly document: RootDocument }[],
   release: { readonly sealed: Sealed; readonly document: ReleaseDocument; readonly artifact: Uint8Array },
   root: RootDocument,
 ): Retained[] {
@@ -45,12 +53,6 @@ export function retainedOf(
   const { document, artifact } = release;
   const { sha256 } = document.artifact;
   return [
-    ...roots.map(({ sealed, document: { version } }) => ({
-      topic: topics.root(version),
-      payload: onTheWire(sealed),
-      keeps: (there: Uint8Array) =>
-        otherDigest(there, sealed, (found) => requireSignatures(found, 'root', root.roles.root, root.keys)),
-    })),
     ...chunksOf(artifact).map((payload, i) => ({ topic: topics.chunk(sha256, i), payload, keeps: null })),
     {
       topic: topics.release(document.model, document.version),
@@ -79,6 +81,54 @@ function otherDigest(there: Uint8Array, ours: Sealed, check: (found: Sealed) => 
 
 const AT_ONCE = 16;
 
+export interface Compared {
+  readonly missing: readonly Retained[];
+  /** Something else lies there that may be written over. */
+  readonly differing: readonly Retained[];
+  /** Something else lies there that must stay. */
+  readonly kept: readonly { readonly topic: string; readonly why: string }[];
+  /** The broker does not let us look. */
+  readonly refused: readonly string[];
+}
+
+/** What is retained against what shall be. */
+export async function compareRetained(broker: Broker, messages: readonly Retained[]): Promise<Compared> {
+  const { found, refused } = await broker.readRetained(messages.map(({ topic }) => topic));
+  const missing: Retained[] = [];
+  const differing: Retained[] = [];
+  const kept: { topic: string; why: string }[] = [];
+  for (const message of messages) {
+    const { topic, payload, keeps } = message;
+    const there = found.get(topic);
+    if (there === undefined) {
+      if (!refused.includes(topic)) missing.push(message);
+    } else if (Buffer.compare(there, payload) !== 0) {
+      const why = keeps?.(there) ?? null;
+      if (why === null) differing.push(message);
+      else kept.push({ topic, why });
+    }
+  }
+  return { missing, differing, kept, refused };
+}
+
+/** In order: the document that names the pieces comes behind all of them. @throws BrokerError */
+export async function retain(
+  broker: Broker,
+  messages: readonly Retained[],
+  onStep: (done: number, total: number) => void,
+): Promise<void> {
+  let done = 0;
+  const publish = async ({ topic, payload }: Retained): Promise<void> => {
+    await broker.publish(topic, payload, { retain: true });
+    onStep(++done, messages.length);
+  };
+  const first = messages.slice(0, -1);
+  for (let at = 0; at < first.length; at += AT_ONCE)
+    await Promise.all(first.slice(at, at + AT_ONCE).map(publish));
+  const last = messages.at(-1);
+  if (last !== undefined) await publish(last);
+}
+
 /**
  * Publishes what is not retained yet; done again, it does nothing.
  * @param dry look only
@@ -90,33 +140,16 @@ export async function publishRetained(
   messages: readonly Retained[],
   { dry, onStep }: { readonly dry: boolean; readonly onStep: (done: number, total: number) => void },
 ): Promise<Published> {
-  const { found } = await broker.readRetained(messages.map(({ topic }) => topic));
-  const missing = messages.filter(({ topic, payload, keeps }) => {
-    const there = found.get(topic);
-    if (there === undefined) return true;
-    if (Buffer.compare(there, payload) === 0) return false;
-    const why = keeps?.(there) ?? null;
-    if (why !== null) throw new UserError(`${topic}: ${why}`, Exit.checkSaysNo);
-    return true;
-  });
-  let done = 0;
-  const last = missing.at(-1);
-  const publish = async ({ topic, payload }: Retained): Promise<void> => {
-    await broker.publish(topic, payload, { retain: true });
-    onStep(++done, missing.length);
-  };
-  if (!dry) {
-    const first = missing.slice(0, -1);
-    for (let at = 0; at < first.length; at += AT_ONCE) {
-      await Promise.all(first.slice(at, at + AT_ONCE).map(publish));
-    }
-    // The document that names the pieces comes behind all of them.
-    if (last !== undefined) await publish(last);
-  }
+  const { missing, differing, kept, refused } = await compareRetained(broker, messages);
+  const [stays] = kept;
+  if (stays !== undefined) throw new UserError(`${stays.topic}: ${stays.why}`, Exit.checkSaysNo);
+  const astray = new Set([...[...missing, ...differing].map(({ topic }) => topic), ...refused]);
+  const pending = messages.filter(({ topic }) => astray.has(topic));
+  if (!dry) await retain(broker, pending, onStep);
   return {
     site,
-    published: missing.length,
-    bytes: missing.reduce((sum, { payload }) => sum + payload.length, 0),
-    there: messages.length - missing.length,
+    published: pending.length,
+    bytes: pending.reduce((sum, { payload }) => sum + payload.length, 0),
+    there: messages.length - pending.length,
   };
 }

@@ -2,6 +2,7 @@ import { printable } from '../../agent/log.ts';
 import type { RootDocument } from '../../core/protocol/trust.ts';
 import { envelopeText, openEnvelope, seal } from '../../models/trust/envelope.ts';
 import { rootFault, selfSignedRoot, type TrustedRoot } from '../../models/trust/root.ts';
+import { TrustError } from '../../models/trust/trust-error.ts';
 import { UserError } from '../errors.ts';
 import { toText } from '../models/document.ts';
 import { documentText, readDocumentFile, reading, trusting } from './envelope-file.ts';
@@ -12,6 +13,16 @@ import { rootSections, rootTitle, rootView } from './root-view.ts';
 export function readRoot(path: string): TrustedRoot {
   const bytes = readDocumentFile(path);
   return trusting(path, () => selfSignedRoot(bytes));
+}
+
+/** One that is in force. @throws TrustError for one that no host would follow any more */
+export function validRoot(path: string, nowMs: number): RootDocument {
+  const { document } = readRoot(path);
+  if (Date.parse(document.expiresAt) > nowMs) return document;
+  throw new TrustError(
+    'rootExpired',
+    `${printable(path)}: root ${document.version} expired at ${document.expiresAt}; hosts take nothing new under it. Make the next: edgewood keys root next`,
+  );
 }
 
 /** Writes an unsigned root, and shows it. @throws UserError for a root that could never be accepted */

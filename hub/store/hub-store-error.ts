@@ -4,6 +4,9 @@ export class HubStoreError extends Error {
   readonly exitCode = 2;
 }
 
+/** There is no hub here. */
+export class HubAbsent extends HubStoreError {}
+
 /** Code of an SQLite error, without importing the addon for an instanceof. */
 function sqliteCode(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;

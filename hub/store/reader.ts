@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { HostState } from '../host.ts';
 import { EMPTY_WATCH, type WatchState } from '../watch.ts';
-import { HubStoreError, translate } from './hub-store-error.ts';
+import { HubAbsent, translate } from './hub-store-error.ts';
 import { checkOwnership, DATABASE_FILE, type OpenDatabase } from './schema.ts';
 import type { AlertRow, EventRow } from './statements.ts';
 
@@ -34,7 +34,7 @@ export class HubReader {
   static open(stateDir: string, openDatabase: OpenDatabase): HubReader {
     const path = join(stateDir, DATABASE_FILE);
     if (!existsSync(path)) {
-      throw new HubStoreError(
+      throw new HubAbsent(
         `no hub has written to ${stateDir}. Run this on the hub's machine, and name its directory with --state-dir or EDGEWOOD_HUB_STATE_DIR.`,
       );
     }

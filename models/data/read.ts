@@ -77,7 +77,8 @@ export const hostOf = (path: string): string =>
 
 /**
  * What the columns mean. A metric of the host keeps its scale and its noise floor where the numbers are of its unit: a
- * percentage that never exceeds 1 is a share, a rate that never reaches its noise floor is of another unit.
+ * percentage that never exceeds 1 is a share, a rate that never reaches its noise floor is of another unit. Nothing but
+ * zeros (a host without swap) is zero in every unit.
  */
 export function schemaOf(recordings: readonly Recording[]): { schema: MetricSchema; notes: string[] } {
   const notes: string[] = [];
@@ -90,7 +91,7 @@ export function schemaOf(recordings: readonly Recording[]): { schema: MetricSche
       for (const x of columns[own.indexOf(name)] as Float64Array) if (x > largest) largest = x;
     }
     const floor = known.unit === 'percent' ? 1 : known.noiseFloor;
-    if (largest > floor || known.unit === 'ratio') return known;
+    if (largest > floor || largest === 0 || known.unit === 'ratio') return known;
     notes.push(
       `${name} never exceeds ${Number(largest.toPrecision(3))}: taken as it is, not as ${known.unit}; its noise floor is left out`,
     );

@@ -592,6 +592,12 @@ describe('a command', () => {
     );
     script.it.agent.central?.command('send-samples', envelope);
     script.it.agent.central?.command('send-samples', envelope);
+    // The loop runs between two parts.
+    expect(answers(script)).toEqual([]);
+    for (let turn = 0; turn < 100; turn++) {
+      script.it.runFit();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     script.restart();
     script.it.agent.central?.command('send-samples', envelope);
     await new Promise((resolve) => setImmediate(resolve));

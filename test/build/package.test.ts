@@ -19,28 +19,47 @@ test('deploy/systemd/edgewood.service is current', () => {
   expect(readFileSync(path, 'utf8')).toBe(unitFile(SHIPPED_UNIT));
 });
 
-describe.skipIf(!has('systemd-analyze') || !hasExecutable)('the unit, by systemd-analyze', () => {
-  const unit = (): string => {
-    const path = join(temporaryDirectory(), 'edgewood.service');
-    writeFileSync(path, unitFile({ ...SHIPPED_UNIT, executable: EXECUTABLE }));
-    return path;
-  };
+const HUB_UNIT = readFileSync(join(ROOT, 'deploy', 'systemd', 'edgewood-hub.service'), 'utf8');
 
-  test('verify has nothing to say', () => {
-    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', unit()], { encoding: 'utf8' });
-    expect(`${stdout}${stderr}`).toBe('');
-    expect(status).toBe(0);
-  });
-
-  test('security: an exposure of at most 1.5', () => {
-    const out = execFileSync('systemd-analyze', ['security', '--offline=true', '--no-pager', unit()], {
-      encoding: 'utf8',
-    });
-    expect(Number(/exposure level for edgewood.service: ([\d.]+)/.exec(out)?.[1])).toBeLessThanOrEqual(
-      MOST_EXPOSURE,
-    );
-  });
+/** The hub needs all that shuts the agent in, but for what is of the agent's work. */
+test('deploy/systemd/edgewood-hub.service is as shut in as the agent', () => {
+  const sandbox = (unit: string): string[] => unit.slice(unit.indexOf('NoNewPrivileges')).split('\n');
+  const hub = new Set(sandbox(HUB_UNIT));
+  expect(sandbox(unitFile(SHIPPED_UNIT)).filter((line) => !hub.has(line))).toEqual(['ProtectHome=read-only']);
+  expect(hub).toContain('ProtectHome=yes');
 });
+
+const UNITS = {
+  'edgewood.service': unitFile({ ...SHIPPED_UNIT, executable: EXECUTABLE }),
+  'edgewood-hub.service': HUB_UNIT.replace(SHIPPED_UNIT.executable, EXECUTABLE),
+};
+
+describe.skipIf(!has('systemd-analyze') || !hasExecutable).each(Object.entries(UNITS))(
+  '%s, by systemd-analyze',
+  (name, text) => {
+    const unit = (): string => {
+      const path = join(temporaryDirectory(), name);
+      writeFileSync(path, text);
+      return path;
+    };
+
+    test('verify has nothing to say', () => {
+      const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', unit()], {
+        encoding: 'utf8',
+      });
+      expect(`${stdout}${stderr}`).toBe('');
+      expect(status).toBe(0);
+    });
+
+    test('security: an exposure of at most 1.5', () => {
+      const out = execFileSync('systemd-analyze', ['security', '--offline=true', '--no-pager', unit()], {
+        encoding: 'utf8',
+      });
+      const exposure = Number(out.split(`exposure level for ${name}: `)[1]?.split(' ')[0]);
+      expect(exposure).toBeLessThanOrEqual(MOST_EXPOSURE);
+    });
+  },
+);
 
 describe.skipIf(!has('dpkg-deb') || !has('lintian') || !hasExecutable)('the Debian package', () => {
   test('is built, has what it needs, and lintian has nothing to say', { timeout: PACK_MS }, () => {

@@ -85,9 +85,27 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
     codes: [3],
     says: /broker:8883: the (host name is not known|name server)/,
   },
-  'fleet samples web-7.cmd.json --out samples --broker mqtts://broker': {
+  'fleet verify --check rollouts --repair --broker mqtts://broker --site lab': {
     codes: [3],
     says: /broker:8883: the (host name is not known|name server)/,
+  },
+  'fleet samples web-7 --from 7d --out samples --root root.1.json --key ops.key --broker mqtts://broker': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
+  },
+  'fleet snooze web-7 web-8 --for 2h --reason "disk swap" --root root.1.json --key ops.key --broker mqtts://broker':
+    {
+      codes: [2],
+      says: /ops\.key can't be read \(ENOENT\)/,
+    },
+  'fleet verdict web-7 3f2a9c1d false --note backup --root root.1.json --key ops.key --broker mqtts://broker':
+    {
+      codes: [2],
+      says: /ops\.key can't be read \(ENOENT\)/,
+    },
+  'fleet self-test web-7 --root root.1.json --key ops.key --broker mqtts://broker': {
+    codes: [2],
+    says: /ops\.key can't be read \(ENOENT\)/,
   },
   'fleet broker --out broker --site berlin --tls-name broker.example': fine(/broker: sites berlin/),
   // The examples come in any order; the folder may not be there yet.

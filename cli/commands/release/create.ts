@@ -1,21 +1,19 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { printable } from '../../../agent/log.ts';
 import { parseBytes } from '../../../agent/units.ts';
-import type { ReleaseLimits, RootDocument } from '../../../core/protocol/trust.ts';
+import type { ReleaseLimits } from '../../../core/protocol/trust.ts';
 import { decodeModel } from '../../../models/artifact.ts';
 import { releaseDocument, releasedModel } from '../../../models/release/release.ts';
 import { addSignature, envelopeText, openEnvelope, seal } from '../../../models/trust/envelope.ts';
-import { keyIdOf } from '../../../models/trust/keys.ts';
-import { TrustError } from '../../../models/trust/trust-error.ts';
 import { Exit, UserError } from '../../errors.ts';
 import { referenceOf } from '../../model-reference.ts';
 import { toText } from '../../models/document.ts';
 import { withRegistry } from '../../registry.ts';
 import { documentText, reading } from '../../trust/envelope-file.ts';
-import { createFile, readPassphrase, readPrivateKeyFile } from '../../trust/key-files.ts';
+import { createFile } from '../../trust/key-files.ts';
 import { lifetimeMs } from '../../trust/lifetime.ts';
 import { releaseSections, releaseTitle, releaseView } from '../../trust/release-view.ts';
-import { readRoot } from '../../trust/root-file.ts';
+import { validRoot } from '../../trust/root-file.ts';
+import { signingKeys } from '../../trust/signing-keys.ts';
 
 export interface CreateOptions {
   readonly model: string;
@@ -45,7 +43,7 @@ export async function run(args: CreateOptions): Promise<number> {
   const root = validRoot(args.root, issuedMs);
   const limits = limitsOf(args);
   const lifeMs = lifetimeMs(args.expires);
-  const keys = signingKeys(args, root);
+  const keys = signingKeys(args, root, 'release');
   return withRegistry(args.registry, { create: false }, (registry) => {
     const { record, bytes } = registry.read(reference.name, reference.versionOrAlias);
     const { name, version } = record;
@@ -80,29 +78,6 @@ export async function run(args: CreateOptions): Promise<number> {
       );
     }
     return Exit.done;
-  });
-}
-
-/** @throws TrustError for one that no host would follow any more */
-function validRoot(path: string, nowMs: number): RootDocument {
-  const { document } = readRoot(path);
-  if (Date.parse(document.expiresAt) > nowMs) return document;
-  throw new TrustError(
-    'rootExpired',
-    `${printable(path)}: root ${document.version} expired at ${document.expiresAt}; hosts take nothing new under it. Make the next: edgewood keys root next`,
-  );
-}
-
-function signingKeys(args: CreateOptions, { roles, keys }: RootDocument): KeyObject[] {
-  const passphrase = readPassphrase(args['passphrase-file']);
-  return (args.key ?? []).map((file) => {
-    const { key } = readPrivateKeyFile(file, passphrase);
-    const id = keyIdOf(createPublicKey(key));
-    if (roles.release.keys.includes(id)) return key;
-    const may = roles.release.keys.map((one) => `${keys[one]?.name} (${one.slice(0, 8)})`).join(', ');
-    throw new UserError(
-      `${printable(file)} (${id.slice(0, 8)}) may not sign releases: the root names ${may === '' ? 'nobody' : printable(may)}`,
-    );
   });
 }
 

@@ -1,16 +1,16 @@
 import { printable } from '../../../agent/log.ts';
 import { releasedModel } from '../../../models/release/release.ts';
-import { openEnvelope } from '../../../models/trust/envelope.ts';
+import { envelopeText, openEnvelope, type Sealed } from '../../../models/trust/envelope.ts';
 import { nextRoot, selfSignedRoot, type TrustedRoot } from '../../../models/trust/root.ts';
 import { Trust } from '../../../models/trust/trust.ts';
 import { BrokerClient } from '../../broker/client.ts';
 import { type BrokerOptions, brokerConfig, brokerSites } from '../../broker/options.ts';
 import { Exit, UserError } from '../../errors.ts';
 import { Progress } from '../../progress.ts';
-import { withRegistry } from '../../registry.ts';
+import { withPublications, withRegistry } from '../../registry.ts';
 import { aligned } from '../../table.ts';
 import { readDocumentFile, readWritten, trusting } from '../../trust/envelope-file.ts';
-import { type Published, publishRetained, retainedOf } from '../../trust/publish.ts';
+import { type Published, publishRetained, retainedRelease, retainedRoots } from '../../trust/publish.ts';
 import { releasePlace } from '../../trust/release-file.ts';
 
 export interface PublishReleaseOptions extends BrokerOptions {
@@ -55,23 +55,30 @@ export async function run(args: PublishReleaseOptions): Promise<number> {
   ).bytes;
   trusting(what, () => releasedModel(document, artifact));
 
+  const sealedRoots = roots.map(({ bytes }) => openEnvelope(bytes));
+  const keptRoots = roots.map(({ document: { version } }, i) => ({
+    version,
+    envelope: envelopeText((sealedRoots[i] as Sealed).envelope),
+  }));
   const progress = new Progress(!args.json);
   const client = await BrokerClient.connect(config, { purpose: 'release' });
   const results: Published[] = [];
   try {
     for (const site of sites) {
-      const messages = retainedOf(
-        site,
-        roots.map((root) => ({ sealed: openEnvelope(root.bytes), document: root.document })),
-        { sealed, document, artifact },
-        newest.document,
-      );
+      const messages = [
+        ...retainedRoots(site, sealedRoots, newest.document),
+        ...retainedRelease(site, { sealed, document, artifact }, newest.document),
+      ];
       results.push(
         await publishRetained(client, site, messages, {
           dry: args['dry-run'],
           onStep: (done, total) => progress.step(done, total, site),
         }),
       );
+      if (!args['dry-run'])
+        withPublications(args.registry, true, (publications) =>
+          publications.note(site, keptRoots, { model: model.name, version: model.version }),
+        );
     }
   } finally {
     progress.end();

@@ -49,7 +49,7 @@ describe('a file to learn from', () => {
 
   test('a metric of the host keeps its unit where its numbers are of it', async () => {
     const { recording } = await readRecording(
-      file('timestamp,cpu,memory,network,queue\n10,0.5,50,10,1\n20,0.9,60,20,2\n'),
+      file('timestamp,cpu,memory,network,swap,queue\n10,0.5,50,10,0,1\n20,0.9,60,20,0,2\n'),
       OPTIONS,
     );
     const { schema, notes } = schemaOf([recording!]);
@@ -57,6 +57,8 @@ describe('a file to learn from', () => {
       ['cpu', 'value', 0],
       ['memory', 'percent', 0.5],
       ['network', 'value', 0],
+      // Zero is zero in every unit.
+      ['swap', 'percent', 0.5],
       ['queue', 'value', 0],
     ]);
     expect(notes).toEqual([

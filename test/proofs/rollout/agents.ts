@@ -11,6 +11,9 @@ export const INTERVAL_MS = 1000;
 /** A packaged agent with half an hour of history and a model of its own; its samples go on from there, one a second. */
 export interface RealAgent {
   readonly hostId: string;
+  /** Holds its connection, and does nothing until it is resumed. */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -69,7 +72,10 @@ export async function startAgent(
   ]);
   return {
     hostId,
+    pause: () => void run.child.kill('SIGSTOP'),
+    resume: () => void run.child.kill('SIGCONT'),
     stop: async () => {
+      run.child.kill('SIGCONT');
       run.child.kill('SIGTERM');
       await run.ended;
     },
