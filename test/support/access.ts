@@ -23,6 +23,13 @@ export interface AccessBroker {
 
 /** @param directory with an authority */
 export async function startAccessBroker(directory: string): Promise<AccessBroker> {
+  const broker = await runAccessBroker(directory);
+  onTestFinished(() => broker.mosquitto.stop());
+  return broker;
+}
+
+/** For who stops it. */
+export async function runAccessBroker(directory: string): Promise<AccessBroker> {
   const folder = join(directory, 'mosquitto');
   const text = readFileSync(join(folder, 'edgewood.conf'), 'utf8');
   const [head = '', password = '', certificate = ''] = text.split(/^listener \d+$/m);
@@ -39,7 +46,6 @@ export async function startAccessBroker(directory: string): Promise<AccessBroker
     {},
     lines(password),
   );
-  onTestFinished(() => mosquitto.stop());
   const ca = join(folder, 'ca.pem');
   return { mosquitto, directory, passwordPort: mosquitto.port, certificatePort, ca };
 }
