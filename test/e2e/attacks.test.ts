@@ -5,7 +5,7 @@ import { hasMosquitto } from '../support/mosquitto.ts';
 
 /** `npm run prove:attacks`, scaled down. */
 describe.skipIf(!hasExecutable || !hasMosquitto)('an enemy at the broker of the packaged agent', () => {
-  test('changes nothing of what it runs, loses no alert, and is counted', { timeout: 300_000 }, async () => {
+  test('changes nothing of what it runs, loses no alert, and is counted', { timeout: 600_000 }, async () => {
     const { attacks, scenes } = await attackAll({ endless: 40, hugeBytes: 5_000_000 });
     expect(attacks.filter(({ passed }) => !passed)).toEqual([]);
     expect(attacks.length).toBeGreaterThan(110);

@@ -6,7 +6,7 @@ import { hasMosquitto } from '../support/mosquitto.ts';
 
 /** `npm run prove:switch`, scaled down. */
 describe.skipIf(!hasExecutable || !hasMosquitto || !canTrace)('power cuts while models are switched', () => {
-  test('leave a verified model, the one before or the one after', { timeout: 120_000 }, async () => {
+  test('leave a verified model, the one before or the one after', { timeout: 300_000 }, async () => {
     const result = await cutSwitches(1, 1, 7);
     expect(result).toMatchObject({
       noModel: 0,
