@@ -52,6 +52,8 @@ export class Delivery {
   #idle: (() => void)[] = [];
   delivered = 0;
   poisoned = 0;
+  /** Acknowledgements of numbers that were never given: no hub has stored those. */
+  strayAcknowledgements = 0;
 
   constructor(sink: Sink, deps: DeliveryDependencies) {
     this.sink = sink;
@@ -82,12 +84,18 @@ export class Delivery {
   }
 
   #acknowledged(acknowledgement: Acknowledgement): void {
+    if (this.#isStray(acknowledgement)) this.strayAcknowledgements++;
     const settled = this.#hub?.acknowledged(acknowledgement) ?? [];
     if (settled.length === 0) return;
     this.#deps.store.settle(this.sink.name, settled, []);
     this.delivered += settled.length;
     for (const resolve of this.#idle.splice(0)) resolve();
     this.wake();
+  }
+
+  #isStray({ epoch, ranges }: Acknowledgement): boolean {
+    const highest = ranges.reduce((most, [, to]) => Math.max(most, to), 0);
+    return highest > 0 && this.#deps.store.events(highest - 1, 1, epoch).length === 0;
   }
 
   /** There may be something to deliver. Cheap; call it after every commit. */
@@ -175,7 +183,7 @@ export class Delivery {
       if (settlement.outcome === 'poison')
         poisoned.push({ sequence: event.sequence, reason: settlement.reason });
       else if (settlement.outcome === 'retry') retry = settlement;
-      else if (this.#hub === null) {
+      else if (this.#hub === null || this.#hub.taken(event.id)) {
         delivered.push(event.sequence);
         this.#deps.delivered?.(this.#deps.clock.nowMs() - event.timeMs);
       }

@@ -7,13 +7,22 @@ const PROBE_EVENTS = 16;
 const PROBE_AFTER_MS = 60_000;
 const PROBE_CAP_MS = 30 * 60_000;
 
+interface UnderWay {
+  readonly sequence: Sequence;
+  readonly sentMs: number;
+  /** By the broker. */
+  taken: boolean;
+  /** By the hub. */
+  acknowledged: boolean;
+}
+
 /**
  * Events that the broker has and the hub has not acknowledged yet. They stay in the outbox, and are not sent again
  * but for a few now and then, which ask whether the hub is back: an absent hub costs the broker nothing.
  */
 export class HubWindow {
   /** In the order in which they were sent. */
-  readonly #underWay = new Map<string, { readonly sequence: Sequence; readonly sentMs: number }>();
+  readonly #underWay = new Map<string, UnderWay>();
   #waitMs = PROBE_AFTER_MS;
   #lastProbeMs = Number.NEGATIVE_INFINITY;
 
@@ -26,7 +35,16 @@ export class HubWindow {
   }
 
   sent(event: StoredEvent, nowMs: number): void {
-    this.#underWay.set(event.id, { sequence: event.sequence, sentMs: nowMs });
+    const { id, sequence } = event;
+    this.#underWay.set(id, { sequence, sentMs: nowMs, taken: false, acknowledged: false });
+  }
+
+  /** The broker has it. @returns whether the hub had spoken of it before, so that it is settled now */
+  taken(id: string): boolean {
+    const one = this.#underWay.get(id);
+    if (one === undefined) return false;
+    one.taken = true;
+    return one.acknowledged && this.#underWay.delete(id);
   }
 
   notSent(id: string): void {
@@ -60,16 +78,23 @@ export class HubWindow {
     return oldest.length;
   }
 
-  /** @returns what it speaks of, of what was sent; nothing else counts */
+  /**
+   * @returns what it speaks of, of what the broker has: a word that comes before the broker's waits for that, so that
+   * a forged one never makes an event less safe than without a hub
+   */
   acknowledged({ epoch, ranges }: Acknowledgement): Sequence[] {
     const settled: Sequence[] = [];
-    for (const [id, { sequence }] of this.#underWay) {
-      const { n } = sequence;
-      if (sequence.epoch !== epoch || !ranges.some(([from, to]) => n >= from && n <= to)) continue;
+    let spokenOf = 0;
+    for (const [id, one] of this.#underWay) {
+      const { n } = one.sequence;
+      if (one.sequence.epoch !== epoch || !ranges.some(([from, to]) => n >= from && n <= to)) continue;
+      spokenOf++;
+      one.acknowledged = true;
+      if (!one.taken) continue;
       this.#underWay.delete(id);
-      settled.push(sequence);
+      settled.push(one.sequence);
     }
-    if (settled.length > 0) {
+    if (spokenOf > 0) {
       this.#waitMs = PROBE_AFTER_MS;
       this.#lastProbeMs = Number.NEGATIVE_INFINITY;
     }

@@ -83,7 +83,8 @@ export const LOG_EVENTS = {
   'mqtt.disconnected': 'The connection is gone; tried again with backoff.',
   'mqtt.inboundRejected': 'A message from the broker was not what it should be; it was ignored.',
   'mqtt.insecure': 'A password goes over an unencrypted connection.',
-  'mqtt.notListening': 'The broker refused a subscription.',
+  'mqtt.notListening':
+    'Packets that were too large came again and again: events go out, and nothing is listened to for five minutes.',
   'mqtt.packetRefused': 'A packet from the broker was larger than is accepted; the connection was closed.',
   'mqtt.publishRefused': 'The broker does not let this agent publish what it reports, or answers.',
   'mqtt.subscriptionRefused': 'The broker does not let this agent subscribe to its commands.',

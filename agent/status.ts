@@ -90,10 +90,11 @@ export function statusReport(parts: StatusParts) {
       bytes: store.bytes(),
       samples: store.sampleCount(),
     },
-    sinks: deliveries.map(({ sink, delivered, poisoned }) => ({
+    sinks: deliveries.map(({ sink, delivered, poisoned, strayAcknowledgements }) => ({
       ...sink.status(),
       delivered,
       poisoned,
+      strayAcknowledgements,
       outbox: store.outbox(sink.name),
     })),
   };

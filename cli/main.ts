@@ -35,16 +35,26 @@ function leave(exitCode: number): void {
   process.stdout.write('', () => process.exit(exitCode));
 }
 
+/** A message quotes names from elsewhere: what a terminal would obey is shown (agent/log.ts, but for the line's end). */
+function shown(message: string): string {
+  return message.replace(
+    /(?!\n)[\p{Cc}\p{Bidi_Control}]/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 function fail(reason: unknown): void {
   const error = reason instanceof Error ? reason : new Error(String(reason));
   // Whatever carries an exit code is the person's to mend: `UserError` here, and errors of layers below cli/.
   if ('exitCode' in error && typeof error.exitCode === 'number') {
-    process.stderr.write(`edgewood: ${error.message}\n`);
+    process.stderr.write(`edgewood: ${shown(error.message)}\n`);
     leave(error.exitCode);
     return;
   }
   const debug = process.env.EDGEWOOD_DEBUG === '1';
-  process.stderr.write(`edgewood: this is a bug of ours: ${error.name}: ${error.message.split('\n')[0]}\n`);
+  process.stderr.write(
+    `edgewood: this is a bug of ours: ${error.name}: ${shown(error.message.split('\n')[0] ?? '')}\n`,
+  );
   process.stderr.write(
     debug
       ? `${error.stack ?? ''}\n`

@@ -19,6 +19,8 @@ import type { CentralMemory, Progress } from './progress.ts';
 
 /** `reported` is published at each change of state, and else no more often than this. */
 const REPORT_MS = 60_000;
+/** A refusal may quote what was refused, which may be as long as an envelope. */
+const MOST_WORDS = 300;
 
 export interface CentralDependencies extends BackgroundDependencies {
   readonly model: string;
@@ -183,7 +185,8 @@ export class Central implements ControlListener {
     this.#changed = true;
     // One line a reason and power of two: hostile input can't fill a log.
     if (Number.isInteger(Math.log2(count))) {
-      this.#deps.log('warning', 'central.refused', { reason: refusal, count, error: message });
+      const error = message.length > MOST_WORDS ? `${message.slice(0, MOST_WORDS)}…` : message;
+      this.#deps.log('warning', 'central.refused', { reason: refusal, count, error });
     }
   }
 

@@ -11,6 +11,7 @@ import {
   validateFile,
 } from '../../models/data/validation.ts';
 import { schemaFor } from '../../models/training/assess.ts';
+import { csvCell } from '../csv-cell.ts';
 import { Exit, UserError } from '../errors.ts';
 import { checkOutput, OUTPUT } from '../files.ts';
 import { MODEL_FIRST, openModel } from '../model-reference.ts';
@@ -65,7 +66,9 @@ function meet(model: Model, names: readonly string[], args: ScoreOptions): void 
     throw new UserError(`${args.file} has none of the metrics of ${args.model} (${missing.join(', ')})`);
   }
   if (missing.length > 0) {
-    process.stderr.write(`edgewood: ${args.file} lacks ${missing.join(', ')}: scored as missing\n`);
+    process.stderr.write(
+      `edgewood: ${args.file} lacks ${missing.map(printable).join(', ')}: scored as missing\n`,
+    );
   }
 }
 
@@ -116,7 +119,7 @@ class Scorer {
   }
 
   #begin(names: readonly string[]): Watcher {
-    const metrics = this.#model.schema.map(({ name }) => `contribution_${name}`);
+    const metrics = this.#model.schema.map(({ name }) => csvCell(`contribution_${name}`));
     const more = this.#explain ? ['base_value', ...metrics, 'explained'] : [];
     this.#output.line(['timestamp', 'score', 'anomaly', ...more].join(','));
     // In the row's own order; what is no metric is not in the model, and is not looked at.

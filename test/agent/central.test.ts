@@ -511,6 +511,17 @@ describe('what is not believed', () => {
     for (const reason of ['tooFewSignatures', 'otherFleet', 'notAnEnvelope']) refusedAs(script, reason);
   });
 
+  test('what it was fills no log, however long it is', () => {
+    const script = new CentralScript();
+    script.begin();
+    const member = JSON.stringify('x'.repeat(100_000));
+    script.broker.put(TOPICS.rollout('host'), Buffer.from(`{${member}:1}`));
+    script.deliver();
+    const [line] = script.it.logs('central.refused');
+    expect(line).toMatchObject({ reason: 'notAnEnvelope' });
+    expect(JSON.stringify(line).length).toBeLessThan(500);
+  });
+
   test('a wrong chunk is refused, and the right one still taken', () => {
     const script = new CentralScript();
     script.begin();

@@ -7,10 +7,15 @@ import { storedEvent } from '../support/sinks.ts';
 
 const MINUTE_MS = 60_000;
 
+function taken(window: HubWindow, n: number, nowMs: number): void {
+  window.sent(storedEvent(n), nowMs);
+  window.taken(`e1-${n}`);
+}
+
 describe('what the hub has not acknowledged', () => {
   test('only what was sent can be acknowledged, and only in its epoch', () => {
     const window = new HubWindow();
-    for (const n of [3, 4, 7]) window.sent(storedEvent(n), 0);
+    for (const n of [3, 4, 7]) taken(window, n, 0);
     expect(window.acknowledged({ epoch: 'other', ranges: [[1, 9]] })).toEqual([]);
     expect(
       window
@@ -27,9 +32,21 @@ describe('what the hub has not acknowledged', () => {
     expect([3, 4, 7].map((n) => window.has(`e1-${n}`))).toEqual([false, true, false]);
   });
 
+  test('a word that comes before the broker’s waits for it, and is forgotten where the broker never has it', () => {
+    const window = new HubWindow();
+    for (const n of [1, 2]) window.sent(storedEvent(n), 0);
+    expect(window.acknowledged({ epoch: 'e1', ranges: [[1, 2]] })).toEqual([]);
+    expect(window.taken('e1-1')).toBe(true);
+    expect(window.has('e1-1')).toBe(false);
+    window.notSent('e1-2');
+    window.sent(storedEvent(2), 1);
+    expect(window.taken('e1-2')).toBe(false);
+    expect(window.acknowledged({ epoch: 'e1', ranges: [[2, 2]] }).map(({ n }) => n)).toEqual([2]);
+  });
+
   test('a silent hub gets no backlog, and is asked by a few, ever more rarely, until it answers', () => {
     const window = new HubWindow();
-    for (let n = 1; n <= 40; n++) window.sent(storedEvent(n), 0);
+    for (let n = 1; n <= 40; n++) taken(window, n, 0);
     expect(window.backlogRoom(0)).toBe(256 - 40);
     expect(window.probe(MINUTE_MS - 1)).toBe(0);
     expect(window.backlogRoom(MINUTE_MS + 1)).toBe(0);
@@ -37,7 +54,7 @@ describe('what the hub has not acknowledged', () => {
     let now = MINUTE_MS;
     for (let i = 0; i < 8; i++) {
       expect(window.probe(now)).toBe(16);
-      for (let n = 1; n <= 16; n++) window.sent(storedEvent(1000 * i + n), now);
+      for (let n = 1; n <= 16; n++) taken(window, 1000 * i + n, now);
       const wait = window.probeInMs(now) as number;
       waits.push(wait / MINUTE_MS);
       now += wait;

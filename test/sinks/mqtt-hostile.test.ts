@@ -91,6 +91,22 @@ describe.skipIf(!hasMosquitto)(`MQTT sink and hostile input, ${REAL}`, () => {
     expect(five.sink.status().counters).toEqual({});
   });
 
+  test('it listens again when the packet is gone', async () => {
+    const mosquitto = await broker();
+    const publisher = await subscribe(mosquitto.port, 'nothing');
+    const packet = Buffer.alloc(MAX_INBOUND_PACKET_BYTES + 1);
+    await publisher.client.publishAsync(`${BASE}/ack`, packet, { qos: 1, retain: true });
+    const lasts = (ms: number): number => (ms >= 60_000 ? 500 : ms);
+    const { sink, logs } = start({ url: url(mosquitto.port), protocolVersion: 4 }, lasts);
+    await logs('mqtt.notListening');
+    await publisher.client.publishAsync(`${BASE}/ack`, '', { qos: 1, retain: true });
+    const before = sink.status().connects;
+    await logs('mqtt.connected', before + 1);
+    await publisher.client.publishAsync(`${BASE}/cmd/snooze`, '[', { qos: 1 });
+    await logs('mqtt.inboundRejected');
+    expect(await sink.deliver([storedEvent(2)])).toEqual([delivered]);
+  });
+
   test('200 MB published to a subscribed topic cost less than 5 MB', async () => {
     const mosquitto = await broker(['allow_anonymous true', 'message_size_limit 0']);
     const child = spawn(

@@ -66,6 +66,9 @@ describe.skipIf(!hasMosquitto)(`hub-acknowledged delivery, ${REAL}`, () => {
     await acknowledge({ schemaVersion: 1, epoch, ranges: [[3, 3]] });
     expect(await delivery.drain(5000)).toBe(true);
     expect(delivery.delivered).toBe(3);
+    // Another epoch, and numbers that were never given; a wide range that a hub repeats is none.
+    await acknowledge({ schemaVersion: 1, epoch, ranges: [[1, 3]] });
+    expect(await settled(() => delivery.strayAcknowledgements === 2)).toBe(true);
   });
 
   test('a hub whose word comes with the broker’s, or while others are under way, is heard, also at a stop', async () => {

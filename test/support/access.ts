@@ -24,11 +24,17 @@ export interface AccessBroker {
 
 /** @param directory with an authority */
 export async function startAccessBroker(directory: string): Promise<AccessBroker> {
+  const broker = await runAccessBroker(directory);
+  onTestFinished(() => broker.mosquitto.stop());
+  return broker;
+}
+
+/** For who stops it. */
+export async function runAccessBroker(directory: string): Promise<AccessBroker> {
   const folder = join(directory, 'mosquitto');
   const certificatePort = await freePort();
   const { configuration, listener } = installedLines(folder, certificatePort);
   const mosquitto = await startMosquitto(['log_type all', ...configuration], {}, listener);
-  onTestFinished(() => mosquitto.stop());
   const ca = join(folder, 'ca.pem');
   return { mosquitto, directory, passwordPort: mosquitto.port, certificatePort, ca };
 }

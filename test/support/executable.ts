@@ -17,9 +17,17 @@ export interface Run {
   logged(text: string): Promise<void>;
 }
 
-/** Starts the executable with nothing of this environment but the path. */
-export function runExecutable(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
-  const child = spawn(EXECUTABLE, args, {
+/**
+ * Starts the executable with nothing of this environment but the path.
+ * @param behind a command line that starts it, e.g. a tracer's
+ */
+export function runExecutable(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  behind: readonly string[] = [],
+): Run {
+  const [program = EXECUTABLE, ...rest] = [...behind, EXECUTABLE, ...args];
+  const child = spawn(program, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     // An agent of this machine's own may have its configuration in /etc.
     env: { PATH: process.env['PATH'] ?? '', EDGEWOOD_CONFIG: '', ...env },

@@ -37,6 +37,8 @@ const STABLE_MS = 30_000;
 const TELEMETRY_BACKLOG_BYTES = 256 * 1024;
 /** After so many packets refused in a row, alerts go out on a connection that subscribes to nothing. */
 const CUTS_BEFORE_DEAF = 3;
+/** Such a connection may last for months: after this it listens once more. */
+const DEAF_MS = 300_000;
 /** Ids kept to say `replayed`; those that the outbox drops are never settled here. */
 const MAX_REMEMBERED = 1024;
 /** PUBACK codes that say "never", MQTT 5 section 3.4.2.1: topic name, packet too large, payload format. */
@@ -72,6 +74,7 @@ export class MqttSink implements Sink {
   #onReady: () => void = () => {};
   #onAcknowledged: (acknowledgement: Acknowledgement) => void = () => {};
   #cancelTimer: (() => void) | null = null;
+  #cancelListening: (() => void) | null = null;
   #closing: Promise<void> | null = null;
   #attempt = 0;
   #readyAtMs = 0;
@@ -175,9 +178,23 @@ export class MqttSink implements Sink {
     this.#readyAtMs = this.#deps.nowMs();
     this.#lastError = null;
     this.#log('info', 'mqtt.connected', { target: this.#endpoint.target, version: this.#version.name });
-    if (!subscribed) this.#log('warning', 'mqtt.notListening', { refusedPackets: this.#cuts });
-    else if (this.#connection !== null) this.#deps.control?.ready(this.#channel(this.#connection));
+    if (!subscribed) {
+      this.#log('warning', 'mqtt.notListening', { refusedPackets: this.#cuts });
+      this.#listenLater(this.#connection);
+    } else if (this.#connection !== null) this.#deps.control?.ready(this.#channel(this.#connection));
     this.#onReady();
+  }
+
+  /** One more packet that is too large, and it is deaf again for as long. */
+  #listenLater(deaf: MqttConnection | null): void {
+    this.#cancelListening?.();
+    this.#cancelListening = this.#deps.setTimer(() => {
+      this.#cancelListening = null;
+      if (this.#closing !== null || deaf === null || this.#connection !== deaf) return;
+      this.#cuts = CUTS_BEFORE_DEAF - 1;
+      this.#renewing = true;
+      deaf.retire();
+    }, DEAF_MS);
   }
 
   #channel(connection: MqttConnection): Channel {
@@ -359,6 +376,7 @@ export class MqttSink implements Sink {
 
   async #close(ready: boolean, deadlineMs: number): Promise<void> {
     this.#cancelTimer?.();
+    this.#cancelListening?.();
     this.#credentials.stop();
     const connection = this.#connection;
     if (connection === null) return;

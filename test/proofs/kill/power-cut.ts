@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { openSqliteStore } from '../../../agent/store/sqlite-store.ts';
 import { Random } from '../../../core/random.ts';
 import { startMosquitto } from '../../support/mosquitto.ts';
+import { Platter } from './platter.ts';
 import { eventfulRows, trainingRows } from './rows.ts';
 import { type Operation, readTrace, runTraced } from './trace.ts';
 
@@ -12,8 +13,6 @@ import { type Operation, readTrace, runTraced } from './trace.ts';
  * Power cuts of the packaged executable: one run is recorded, every write, fsync and packet of it; then the disk is
  * put together as a cut at any instant may leave it. What was not fsynced is there, gone, or torn, each by chance.
  */
-
-const SECTOR = 512;
 
 export interface PowerCutResult {
   readonly seed: number;
@@ -30,107 +29,6 @@ export interface PowerCutResult {
   readonly reused: number;
   readonly newEpochs: number;
   readonly passed: boolean;
-}
-
-interface File {
-  durable: Buffer | null;
-  pending: Operation[];
-}
-
-/** Files as they stand on the platter, and what is still on its way there. */
-class Platter {
-  readonly #files = new Map<string, File>();
-  /** Names that no fsync of their directory has made durable. */
-  #renames: { readonly from: string; readonly to: string }[] = [];
-
-  apply(operation: Operation): void {
-    if (operation.kind === 'send') return;
-    if (operation.kind === 'rename') {
-      this.#renames.push(operation);
-      return;
-    }
-    const file = this.#file(operation.path);
-    if (operation.kind !== 'sync') file.pending.push(operation);
-    else {
-      // A synced file has its name, and a synced directory all of its names.
-      this.#settle(file, () => 1);
-      for (const rename of this.#renames) if (dirname(rename.to) === operation.path) this.#rename(rename);
-      this.#renames = this.#renames.filter(({ to }) => dirname(to) !== operation.path);
-      for (const [path, one] of this.#files) if (dirname(path) === operation.path) syncEntry(one);
-    }
-  }
-
-  #file(path: string): File {
-    const named = this.#renames.find(({ to }) => to === path)?.from ?? path;
-    const file = this.#files.get(named) ?? { durable: null, pending: [] };
-    this.#files.set(named, file);
-    return file;
-  }
-
-  #rename({ from, to }: { readonly from: string; readonly to: string }): void {
-    const file = this.#files.get(from);
-    if (file === undefined) return;
-    this.#files.delete(from);
-    this.#files.set(to, file);
-  }
-
-  /** @param chance that a sector was written, of each write */
-  #settle(file: File, chance: () => number): void {
-    for (const operation of file.pending) {
-      const whole = chance();
-      if (whole <= 0) continue;
-      if (operation.kind === 'create') {
-        if (file.durable === null || operation.truncate) file.durable = Buffer.alloc(0);
-      } else if (operation.kind === 'unlink') file.durable = null;
-      else if (operation.kind === 'truncate') file.durable = resize(file.durable, operation.length);
-      else if (operation.kind === 'write') {
-        const { at, bytes } = operation;
-        const to = resize(file.durable, Math.max(file.durable?.length ?? 0, at + bytes.length));
-        for (let from = 0; from < bytes.length; from += SECTOR) {
-          if (whole >= 1 || chance() > 0.5)
-            bytes.copy(to, at + from, from, Math.min(bytes.length, from + SECTOR));
-        }
-        file.durable = to;
-      }
-    }
-    file.pending = [];
-  }
-
-  /** What is found after a cut at this instant. */
-  afterCut(random: Random): Map<string, Buffer> {
-    const found = new Platter();
-    for (const [path, { durable, pending }] of this.#files) {
-      found.#files.set(path, {
-        durable: durable === null ? null : Buffer.from(durable),
-        pending: [...pending],
-      });
-    }
-    // Nothing, all, or any part of what was under way.
-    const luck = random.float();
-    for (const file of found.#files.values()) {
-      found.#settle(file, () => (luck < 0.3 ? 0 : luck < 0.5 ? 1 : Math.round(random.float() * 2) / 2));
-    }
-    for (const rename of this.#renames) if (random.float() < 0.5) found.#rename(rename);
-    const left = new Map<string, Buffer>();
-    for (const [path, { durable }] of found.#files) if (durable !== null) left.set(path, durable);
-    return left;
-  }
-}
-
-/** A synced directory has the names that are in it, and has forgotten those that are not. */
-function syncEntry(file: File): void {
-  const gone = file.pending.findLastIndex(({ kind }) => kind === 'unlink');
-  if (gone >= 0) {
-    file.durable = null;
-    file.pending = file.pending.slice(gone + 1);
-  }
-  if (file.pending.length > 0) file.durable ??= Buffer.alloc(0);
-}
-
-function resize(bytes: Buffer | null, length: number): Buffer {
-  const out = Buffer.alloc(length);
-  bytes?.copy(out, 0, 0, Math.min(length, bytes.length));
-  return out;
 }
 
 /** Ids of events in what was sent to the broker. */

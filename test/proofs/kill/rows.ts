@@ -40,3 +40,12 @@ export function eventfulRows(round: number): string {
     return away ? round * STEPS + step + 1 : 0;
   });
 }
+
+/** The same without an end to it, at another pace. */
+export function steadyRows(round: number, count: number, rowMs: number): string {
+  return rows(count, START_MS + round * HOUR_MS, rowMs, (row, i) => {
+    const step = Math.floor(row / PERIOD) - 1;
+    const away = step >= 0 && step % CONSTANTS === i && row % PERIOD < 4;
+    return away ? round * STEPS + step + 1 : 0;
+  });
+}

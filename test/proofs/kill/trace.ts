@@ -8,6 +8,7 @@ export type Operation =
   | { readonly kind: 'write'; readonly path: string; readonly at: number; readonly bytes: Buffer }
   | { readonly kind: 'truncate'; readonly path: string; readonly length: number }
   | { readonly kind: 'sync'; readonly path: string }
+  | { readonly kind: 'link'; readonly from: string; readonly to: string }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly path: string }
   /** Bytes to a TCP socket. */
@@ -29,13 +30,19 @@ const CALLS = [
     'ftruncate',
     'lseek',
   ],
-  ...['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat'],
+  ...['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'link', 'linkat'],
+];
+
+/** A command line behind which a program is traced. */
+export const traced = (logPath: string): string[] => [
+  STRACE,
+  ...['-f', '-yy', '-xx', '-s', '4000000', '-e', `trace=${CALLS.join(',')}`, '-o', logPath],
 ];
 
 /** Runs the packaged executable under strace, to its end. @returns its exit code */
 export function runTraced(args: readonly string[], logPath: string): Promise<number> {
-  const options = ['-f', '-yy', '-xx', '-s', '4000000', '-e', `trace=${CALLS.join(',')}`, '-o', logPath];
-  const child = spawn(STRACE, [...options, EXECUTABLE, ...args], {
+  const [strace = '', ...options] = traced(logPath);
+  const child = spawn(strace, [...options, EXECUTABLE, ...args], {
     stdio: 'ignore',
     env: { PATH: process.env['PATH'] ?? '' },
   });
@@ -75,13 +82,12 @@ export function readTrace(logPath: string, directory: string): Operation[] {
       }
       continue;
     }
-    if (name.startsWith('rename') || name.startsWith('unlink')) {
+    if (/^(?:rename|unlink|link)/.test(name)) {
       const paths = [...call.matchAll(/"((?:\\x..)*)"/g)].map((match) => nameOf(match[1] ?? ''));
       const [from = '', to = ''] = paths;
       if (!inside(from)) continue;
-      operations.push(
-        name.startsWith('rename') ? { kind: 'rename', from, to } : { kind: 'unlink', path: from },
-      );
+      if (name.startsWith('unlink')) operations.push({ kind: 'unlink', path: from });
+      else operations.push({ kind: name.startsWith('rename') ? 'rename' : 'link', from, to });
       continue;
     }
     if (target.startsWith('TCP')) {
