@@ -90,7 +90,8 @@ export function schemaOf(recordings: readonly Recording[]): { schema: MetricSche
       for (const x of columns[own.indexOf(name)] as Float64Array) if (x > largest) largest = x;
     }
     const floor = known.unit === 'percent' ? 1 : known.noiseFloor;
-    if (largest > floor || known.unit === 'ratio') return known;
+    // Nothing but zeros is zero in any unit: a host without swap is no reason to doubt it.
+    if (largest > floor || largest === 0 || known.unit === 'ratio') return known;
     notes.push(
       `${name} never exceeds ${Number(largest.toPrecision(3))}: taken as it is, not as ${known.unit}; its noise floor is left out`,
     );

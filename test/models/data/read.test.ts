@@ -49,7 +49,7 @@ describe('a file to learn from', () => {
 
   test('a metric of the host keeps its unit where its numbers are of it', async () => {
     const { recording } = await readRecording(
-      file('timestamp,cpu,memory,network,queue\n10,0.5,50,10,1\n20,0.9,60,20,2\n'),
+      file('timestamp,cpu,memory,network,queue,swap\n10,0.5,50,10,1,0\n20,0.9,60,20,2,0\n'),
       OPTIONS,
     );
     const { schema, notes } = schemaOf([recording!]);
@@ -58,6 +58,7 @@ describe('a file to learn from', () => {
       ['memory', 'percent', 0.5],
       ['network', 'value', 0],
       ['queue', 'value', 0],
+      ['swap', 'percent', 0.5],
     ]);
     expect(notes).toEqual([
       'cpu never exceeds 0.9: taken as it is, not as percent; its noise floor is left out',
