@@ -98,6 +98,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('fleet verify', { timeout: 240_
     const chunks = artifact.chunks.map((_, i) => topics.chunk(artifact.sha256, i));
     expect(chunks.length).toBeGreaterThan(1);
     const agent = await startAgent(0, {
+      seed: 0,
       directory,
       port: mosquitto.port,
       rootPath: at('root.1.json'),

@@ -1,5 +1,5 @@
 /**
- * `npm run prove:rollout [--simulated 200] [--agents 10]`: the packaged `rollout` commands, packaged agents and
+ * `npm run prove:rollout [--simulated 200] [--agents 10] [--seed 1]`: the packaged `rollout` commands, packaged agents and
  * simulated hosts that speak the real protocol, over a real mosquitto. A good release reaches everybody in stages; bad
  * ones, all signed in order, are aborted in the first stage, and every host is back on the good one with no operator.
  */
@@ -21,6 +21,7 @@ async function main(): Promise<number> {
   const result = await proveRollout({
     simulated: numberArgument('simulated', 200),
     agents: numberArgument('agents', 10),
+    seed: numberArgument('seed', 1),
     bad: BAD_RELEASES,
     say: (line) => console.log(line),
   });

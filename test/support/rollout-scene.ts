@@ -31,18 +31,21 @@ export class RolloutScene {
   readonly directory = mkdtempSync(join(tmpdir(), 'edgewood-rollout-'));
   readonly keys = new TestFleet(Date.now());
   readonly hosts: SimulatedHost[] = [];
-  readonly own = smallModel(1);
-  readonly #histories = Array.from({ length: HISTORIES }, (_, i) => smallSeries(HISTORY_ROWS, 100 + i));
+  readonly own: Model;
+  readonly #histories: readonly Float64Array[][];
   readonly #clients: BrokerClient[] = [];
   readonly #stores: RolloutStore[] = [];
 
-  private constructor(mosquitto: Mosquitto) {
+  private constructor(mosquitto: Mosquitto, seed: number) {
     this.mosquitto = mosquitto;
+    this.own = smallModel(seed + 1);
+    this.#histories = Array.from({ length: HISTORIES }, (_, i) => smallSeries(HISTORY_ROWS, seed + 100 + i));
     writeFileSync(join(this.directory, 'root.1.json'), this.keys.root);
   }
 
-  static async open(): Promise<RolloutScene> {
-    return new RolloutScene(await startMosquitto());
+  /** @param seed of what its hosts are like; keys are drawn anew each time */
+  static async open(seed = 0): Promise<RolloutScene> {
+    return new RolloutScene(await startMosquitto(), seed);
   }
 
   get registry(): string {

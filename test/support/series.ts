@@ -24,6 +24,18 @@ export function smallSeries(rows: number, seed: number): Float64Array[] {
   return columns;
 }
 
+/** The same host, with short bursts of work at the rows that `at` names. */
+export function busySeries(rows: number, seed: number, at: (row: number) => boolean): Float64Array[] {
+  const columns = smallSeries(rows, seed);
+  const [cpu, , network] = columns as [Float64Array, Float64Array, Float64Array];
+  for (let t = 0; t < rows; t++) {
+    if (!at(t) || t % 40 >= 8) continue;
+    cpu[t] = (cpu[t] as number) + 40;
+    network[t] = (network[t] as number) + 200_000;
+  }
+  return columns;
+}
+
 export const PROVENANCE = {
   name: 'test',
   version: '1',

@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import { type Run, runExecutable } from '../../support/executable.ts';
 import { SITE } from '../../support/rollout-scene.ts';
 import { smallSeries } from '../../support/series.ts';
+import { Feed } from './feed.ts';
 
 const HISTORY_ROWS = 1500;
-const LIVE_ROWS = 3600;
-export const INTERVAL_MS = 1000;
+const LIVE_ROWS = 18_000;
+export const INTERVAL_MS = 200;
 
-/** A packaged agent with half an hour of history and a model of its own; its samples go on from there, one a second. */
+/** A packaged agent with five minutes of history and a model of its own; its samples go on from there, five a second. */
 export interface RealAgent {
   readonly hostId: string;
+  readonly feed: Feed;
   /** Holds its connection, and does nothing until it is resumed. */
   pause(): void;
   resume(): void;
@@ -24,27 +26,20 @@ export async function startAgent(
     readonly port: number;
     readonly rootPath: string;
     readonly pin: string;
+    readonly seed: number;
   },
 ): Promise<RealAgent> {
   const hostId = `real-${index}`;
   const home = join(about.directory, hostId);
   mkdirSync(home, { recursive: true });
-  const nowMs = Date.now();
-  const columns = smallSeries(HISTORY_ROWS + LIVE_ROWS, 300 + index);
-  const csv = (from: number, to: number, startMs: number): string =>
-    [
-      'timestamp,cpu,memory,network,swap',
-      ...Array.from({ length: to - from }, (_, i) =>
-        [
-          new Date(startMs + i * INTERVAL_MS).toISOString(),
-          ...columns.map((column) => column[from + i]),
-        ].join(','),
-      ),
-      '',
-    ].join('\n');
+  const seed = about.seed + 300 + index;
+  const columns = smallSeries(HISTORY_ROWS + LIVE_ROWS, seed);
+  const startMs = Date.now() - HISTORY_ROWS * INTERVAL_MS;
+  const rows = Array.from({ length: HISTORY_ROWS }, (_, i) =>
+    [new Date(startMs + i * INTERVAL_MS).toISOString(), ...columns.map((column) => column[i])].join(','),
+  );
   const [past, live] = [join(home, 'past.csv'), join(home, 'live.csv')];
-  writeFileSync(past, csv(0, HISTORY_ROWS, nowMs - HISTORY_ROWS * INTERVAL_MS));
-  writeFileSync(live, csv(HISTORY_ROWS, HISTORY_ROWS + LIVE_ROWS, nowMs));
+  writeFileSync(past, ['timestamp,cpu,memory,network,swap', ...rows, ''].join('\n'));
   const config = join(home, 'agent.yaml');
   writeFileSync(
     config,
@@ -53,7 +48,7 @@ export async function startAgent(
       `site: ${SITE}`,
       'labels: { kind: real }',
       `stateDir: ${join(home, 'state')}`,
-      'learning: { warmup: 10m, refit: off }',
+      'learning: { warmup: 2m, refit: off }',
       `central: { root: ${about.rootPath}, rootSha256: ${about.pin}, model: host }`,
       'sinks:',
       `  - { type: mqtt, name: broker, url: "mqtt://127.0.0.1:${about.port}" }`,
@@ -65,6 +60,7 @@ export async function startAgent(
   const ended = agent(past, 'max');
   const code = await ended.ended;
   if (code !== 0) throw new Error(`${hostId} ended with ${code}: ${ended.stderr()}`);
+  const feed = new Feed(live, { seed, fromRow: HISTORY_ROWS, rows: LIVE_ROWS }, INTERVAL_MS);
   const run = agent(live, 'realtime');
   await Promise.race([
     run.logged('central.listening'),
@@ -72,10 +68,12 @@ export async function startAgent(
   ]);
   return {
     hostId,
+    feed,
     pause: () => void run.child.kill('SIGSTOP'),
     resume: () => void run.child.kill('SIGCONT'),
     stop: async () => {
       run.child.kill('SIGCONT');
+      feed.close();
       run.child.kill('SIGTERM');
       await run.ended;
     },

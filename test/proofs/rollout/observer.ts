@@ -12,6 +12,13 @@ export class Observer {
   readonly rollouts: { readonly document: RolloutDocument; readonly atMs: number }[] = [];
   /** Hosts that ever ran an artifact from the centre, by its digest. */
   readonly ran = new Map<string, Set<string>>();
+  /** Hosts that took back an artifact from the centre, as it came. */
+  readonly left: {
+    readonly hostId: string;
+    readonly sha256: string;
+    readonly code: string;
+    readonly atMs: number;
+  }[] = [];
   readonly #client: MqttClient;
   #changed: () => void = () => {};
 
@@ -38,8 +45,13 @@ export class Observer {
     } else if (parsed?.kind === 'reported') {
       const report = parseReported(payload.toString());
       if ('fault' in report) throw new Error(`${topic}: ${report.fault}`);
+      const before = this.reports.get(report.hostId)?.slots.central ?? null;
       this.reports.set(report.hostId, report);
       const { central } = report.slots;
+      if (before !== null && before !== central && report.state === 'rolled_back') {
+        const code = report.error?.code ?? '';
+        this.left.push({ hostId: report.hostId, sha256: before, code, atMs: performance.now() });
+      }
       if (central !== null) this.ran.set(central, (this.ran.get(central) ?? new Set()).add(report.hostId));
     }
     this.#changed();
