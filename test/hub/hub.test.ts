@@ -21,7 +21,7 @@ import { hubDatabase, Scene } from './support.ts';
 const ACK = /\/ack$/;
 const ALERT = /\/hub\/alert\//;
 
-const storedNumbers = (scene: Scene): number[] => scene.store.eventsAfter(0, 10_000).map(({ n }) => n);
+const storedNumbers = (scene: Scene): number[] => scene.store.after('events', 0, 10_000).map(({ n }) => n);
 
 describe('storing and acknowledging', () => {
   test('an event is acknowledged once it is stored, with others of its host in one message', async () => {
@@ -138,20 +138,90 @@ describe('storing and acknowledging', () => {
 
   test('reported states and verdicts are kept, the newest', async () => {
     const scene = new Scene();
-    const reported = (at: string, state: string) => documentMessage('h1', 'reported', { at, state });
-    scene.hub.receive(reported('2026-01-02T00:00:00Z', 'committed'));
-    scene.hub.receive(reported('2026-01-01T00:00:00Z', 'offered'));
+    const reported = (at: string, state: string, more = {}) =>
+      documentMessage('h1', 'reported', { at, state, ...more });
+    scene.hub.receive(reported('2026-01-02T00:00:00Z', 'shadow'));
+    // From a clock that was set back: it comes just now, so it is the newest; and only a count of samples is new.
+    scene.hub.receive(reported('2026-01-01T00:00:00Z', 'committed'));
+    scene.hub.receive(reported('2026-01-01T00:01:00Z', 'committed', { figures: { rows: 7 } }));
+    // What lay at the broker from before.
+    scene.hub.receive({ ...reported('2025-12-01T00:00:00Z', 'offered'), retained: true });
     const data = { incidentId: 'i1', verdict: 'false', note: 'x', openedAt: '', modelSha256: '' };
     scene.hub.receive(eventMessage('h1', 'e1', 1, { type: 'edgewood.verdict', data }));
     await scene.pass(300);
     const reader = HubReader.open(scene.directory, hubDatabase);
     expect(reader.hosts()[0]?.reported).toMatchObject({ state: 'committed' });
     reader.close();
+    expect(
+      scene.store.after('reported', 0, 10).map(({ state }) => JSON.parse(state) as unknown),
+    ).toMatchObject([{ state: 'shadow' }, { state: 'committed' }]);
     const db = hubDatabase(scene.store.path, { readonly: true });
     expect(db.prepare('SELECT incident, verdict, note FROM verdicts').all()).toEqual([
       { incident: 'i1', verdict: 'false', note: 'x' },
     ]);
     db.close();
+  });
+
+  test('a report from a clock in the future does not stand in the way of those that follow', async () => {
+    const scene = new Scene();
+    const reported = (at: string, state: string, retained = false) => ({
+      ...documentMessage('h1', 'reported', { at, state }),
+      retained,
+    });
+    scene.hub.receive(reported('2040-01-01T00:00:00Z', 'offered'));
+    await scene.pass(300);
+    scene.hub.receive(reported('2026-01-05T12:00:00Z', 'committed', true));
+    await scene.pass(300);
+    const reader = HubReader.open(scene.directory, hubDatabase);
+    expect(reader.hosts()[0]?.reported).toMatchObject({ state: 'committed' });
+    reader.close();
+  });
+
+  test('a broker that is slow to answer makes no queue of acknowledgements: what is due meanwhile is one word', async () => {
+    const scene = new Scene();
+    const answer = Promise.withResolvers<void>();
+    const publish = scene.broker.publish.bind(scene.broker);
+    let under = 0;
+    scene.broker.publish = async (topic, payload) => {
+      under++;
+      await answer.promise;
+      await publish(topic, payload);
+    };
+    for (let n = 1; n <= 5000; n++) scene.hub.receive(eventMessage(`h${n % 2}`, 'e1', Math.ceil(n / 2)));
+    await scene.pass(5000);
+    expect(under).toBeLessThanOrEqual(2);
+    answer.resolve();
+    await scene.pass(1000);
+    const acks = scene.broker.take(ACK);
+    expect(acks.length).toBeLessThanOrEqual(4);
+    for (const host of ['h0', 'h1']) {
+      const last = acks.findLast(({ topic }) => topic.includes(`/${host}/`));
+      expect(parseAcknowledgement(last?.document ?? {})?.ranges).toEqual([[1, 2500]]);
+    }
+  });
+
+  test('a message that the hub stumbles over is counted, and keeps nobody else away', async () => {
+    const scene = new Scene();
+    const saboteur = eventMessage('h1', 'e1', 1);
+    const stumble = Object.getOwnPropertyDescriptor(Object, 'hasOwn') as PropertyDescriptor;
+    Object.defineProperty(Object, 'hasOwn', {
+      ...stumble,
+      value: () => {
+        throw new Error('a bug');
+      },
+    });
+    try {
+      scene.hub.receive(saboteur);
+    } finally {
+      Object.defineProperty(Object, 'hasOwn', stumble);
+    }
+    scene.hub.receive(eventMessage('h2', 'e1', 1));
+    await scene.pass(300);
+    expect(scene.failure).toBeNull();
+    expect(scene.broker.take(ACK).map(({ topic }) => topic)).toEqual(['edgewood/1/lab/a/h2/ack']);
+    const reader = HubReader.open(scene.directory, hubDatabase);
+    expect(reader.refusals()).toEqual([{ site: 'lab', hostId: 'h1', reason: 'hubFault', count: 1 }]);
+    reader.close();
   });
 
   test('another shard keeps the other hosts; each host is in one', () => {
@@ -270,6 +340,95 @@ describe('silence', () => {
       'opened',
     ]);
     expect(after.slice(1).map(({ document }) => document['subject'])).toEqual(['h0', 'h1']);
+  });
+});
+
+describe('silence of many, and clocks', () => {
+  const ids = Array.from({ length: 200 }, (_, i) => `h${i}`);
+  const speak = async (scene: Scene, hosts: readonly string[], ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 10_000) {
+      for (const host of hosts) scene.hub.receive(telemetry(host));
+      await scene.pass(10_000);
+    }
+  };
+  const said = (scene: Scene) =>
+    scene.broker.take(ALERT).map(({ document }) => {
+      const { state, count } = document['data'] as { state: string; count?: number };
+      return { type: document['type'], subject: document['subject'], state, count };
+    });
+
+  test('200 at once are one alert; as they come back one by one, one more, and a word on each of the last two', async () => {
+    const scene = new Scene();
+    await speak(scene, ids, 60_000);
+    await scene.pass(120_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ state: 'opened', count: 200 })]);
+    for (let back = 1; back <= 200; back++) {
+      for (const host of ids.slice(0, back)) scene.hub.receive(telemetry(host));
+      await scene.pass(5000);
+    }
+    await scene.pass(10_000);
+    expect(
+      said(scene).map(({ state, subject }) => [state, String(subject).replace(/^.{36}$/, 'fleet')]),
+    ).toEqual([
+      ['resolved', 'fleet'],
+      ['opened', 'h198'],
+      ['opened', 'h199'],
+      ['resolved', 'h198'],
+      ['resolved', 'h199'],
+    ]);
+  });
+
+  test('one that falls silent long after many did is told of by itself, though they still are', async () => {
+    const scene = new Scene();
+    const [gone, there] = [ids.slice(0, 50), ids.slice(50)];
+    await speak(scene, ids, 60_000);
+    await speak(scene, there, 900_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ state: 'opened', count: gone.length })]);
+    await speak(scene, there.slice(1), 300_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ state: 'opened', subject: 'h50' })]);
+  });
+
+  test('after a day in which there was no hub, nobody is silent until he was heard for as long as anybody', async () => {
+    const scene = new Scene();
+    await speak(scene, ids, 60_000);
+    scene.nowMs += 86_400_000;
+    scene.crash();
+    await scene.pass(50_000);
+    await speak(scene, ids.slice(1), 120_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ subject: 'h0', state: 'opened' })]);
+  });
+
+  test('the hub’s clock jumps an hour, either way: nobody is called silent by it, nobody hidden', async () => {
+    for (const jumpMs of [3_600_000, -3_600_000]) {
+      const scene = new Scene();
+      await speak(scene, ids.slice(0, 8), 60_000);
+      // One has been silent, and is told of, before; one falls silent just then.
+      await speak(scene, ids.slice(1, 8), 120_000);
+      expect(said(scene)).toEqual([expect.objectContaining({ subject: 'h0', state: 'opened' })]);
+      scene.jump(jumpMs);
+      await speak(scene, ids.slice(2, 8), 30_000);
+      expect(said(scene)).toEqual([]);
+      await speak(scene, ids.slice(2, 8), 150_000);
+      expect(said(scene)).toEqual([expect.objectContaining({ subject: 'h1', state: 'opened' })]);
+      await speak(scene, ids.slice(0, 8), 20_000);
+      expect(said(scene).map(({ subject, state }) => [subject, state])).toEqual([
+        ['h0', 'resolved'],
+        ['h1', 'resolved'],
+      ]);
+    }
+  });
+
+  test('a broker that does not let it hear is no silence of hosts', async () => {
+    const scene = new Scene();
+    await speak(scene, ids, 60_000);
+    scene.broker.refusing = true;
+    scene.crash();
+    await scene.pass(600_000);
+    expect(said(scene)).toEqual([]);
+    expect(scene.logged.some(({ event }) => event === 'hub.subscriptionRefused')).toBe(true);
+    scene.broker.refusing = false;
+    await scene.pass(300_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ state: 'opened', count: 200 })]);
   });
 });
 
