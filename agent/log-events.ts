@@ -48,7 +48,7 @@ export const LOG_EVENTS = {
   'hub.storeRecovered': 'There is room again.',
   'hub.retention': 'Old rows were removed. Fields: how many.',
   'hub.influxRetry':
-    'InfluxDB did not take events; told once for each reason, tried again. They wait in the store.',
+    'InfluxDB did not take rows; told once for each reason, tried again. They wait in the store.',
   'hub.influxRecovered': 'InfluxDB takes rows again.',
   'hub.influxRefused':
     'InfluxDB will never take some rows: counted, left out there. Fields: how many, by feed.',
