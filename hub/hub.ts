@@ -119,7 +119,8 @@ export class Hub {
       const refused = answers.filter(({ granted }) => !granted);
       for (const { filter, code } of refused)
         this.#deps.log('error', 'hub.subscriptionRefused', { filter, code });
-      if (this.#deaf && this.#listeningSinceMs !== null) this.#listeningSinceMs = this.#deps.nowMs();
+      if (this.#deaf && refused.length === 0 && this.#listeningSinceMs !== null)
+        this.#listeningSinceMs = this.#deps.nowMs();
       this.#deaf = refused.length > 0;
       if (!this.#deaf) return;
       againMs = ASK_AGAIN_MS;

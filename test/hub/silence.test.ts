@@ -190,6 +190,18 @@ describe('silence of many, and clocks', () => {
     }
   });
 
+  test('a clock that is set back says nothing more of many that are silent', async () => {
+    const scene = new Scene();
+    await speak(scene, ids, 60_000);
+    await scene.pass(120_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ state: 'opened', count: 200 })]);
+    scene.jump(-3_600_000);
+    await scene.pass(600_000);
+    expect(said(scene)).toEqual([]);
+    await speak(scene, ids, 20_000);
+    expect(said(scene)).toEqual([expect.objectContaining({ state: 'resolved' })]);
+  });
+
   test('a broker that does not let it hear is no silence of hosts', async () => {
     const scene = new Scene();
     await speak(scene, ids, 60_000);
