@@ -46,11 +46,13 @@ export const LOG_EVENTS = {
   'hub.alertWaits': 'An alert of the hub waits in its store for the broker.',
   'hub.storeFull': 'The disk of the hub is full: nothing is acknowledged, agents keep what they have.',
   'hub.storeRecovered': 'There is room again.',
-  'hub.retention': 'Old events were removed. Fields: how many.',
+  'hub.retention': 'Old rows were removed. Fields: how many.',
   'hub.influxRetry':
-    'InfluxDB did not take events; told once for each reason, tried again. They wait in the store.',
-  'hub.influxRecovered': 'InfluxDB takes events again.',
-  'hub.influxRefused': 'InfluxDB will never take some events: counted, left out there.',
+    'InfluxDB did not take rows; told once for each reason, tried again. They wait in the store.',
+  'hub.influxRecovered': 'InfluxDB takes rows again.',
+  'hub.influxRefused':
+    'InfluxDB will never take some rows: counted, left out there. Fields: how many, by feed.',
+  'hub.influxMissed': 'Retention removed what InfluxDB had not taken yet. Fields: how many rows, by feed.',
   'incident.invalidated': 'An incident whose course was not seen to its end.',
   'incident.opened': 'The host behaves unlike before. Fields: id, severity, trigger, the sentence.',
   'incident.resolved': 'An incident is over.',

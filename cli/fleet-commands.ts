@@ -35,7 +35,7 @@ export const HUB: Command = command({
       })
       .option('influx', {
         type: 'string',
-        describe: 'Events there as well, e.g. https://influx:8086?org=o&bucket=b',
+        describe: 'All that it stores there as well, e.g. https://influx:8086?org=o&bucket=b',
       })
       .option('influx-token-file', {
         type: 'string',

@@ -16,6 +16,8 @@ export interface FleetPage {
   readonly shown: readonly FleetHost[];
   readonly ofThese: number;
   readonly refused: number;
+  /** Rows that InfluxDB did not get. */
+  readonly notCopied: { readonly refused: number; readonly removed: number };
 }
 
 /** A hub writes every ten seconds. */
@@ -25,7 +27,7 @@ export const isStale = (writtenMs: number | null, nowMs: number): boolean =>
   writtenMs === null || nowMs - writtenMs > STALE_MS;
 
 export function fleetPage(page: FleetPage, nowMs: number, colour: boolean): string {
-  const { totals, writtenMs, incidents, shown, ofThese, refused } = page;
+  const { totals, writtenMs, incidents, shown, ofThese, refused, notCopied } = page;
   const lines: string[] = [];
   const written = writtenMs === null ? 'never' : `${formatDuration(Math.max(0, nowMs - writtenMs))} ago`;
   lines.push(
@@ -47,6 +49,9 @@ export function fleetPage(page: FleetPage, nowMs: number, colour: boolean): stri
     lines.push(`  rollout  ${kinds(totals.byRollout)}`);
   }
   if (refused > 0) lines.push(`  refused  ${refused} messages (--json names reasons and hosts)`);
+  if (notCopied.refused > 0) lines.push(`  InfluxDB will never take ${notCopied.refused} rows`);
+  if (notCopied.removed > 0)
+    lines.push(`  InfluxDB missed ${notCopied.removed} rows: retention was before it`);
   for (const { cause, group, peak, openedMs, severity } of incidents) {
     const what = cause.kind === 'silent' ? 'silent' : `${cause.feature} (${cause.trigger})`;
     const where =

@@ -1,6 +1,6 @@
 import type { Acknowledgement } from '../core/protocol/acknowledgement.ts';
 import { addRange, type Range, type RangeSet, rangeOf } from '../core/protocol/ranges.ts';
-import type { HostState } from './host.ts';
+import { type HostState, storedOf } from './host.ts';
 
 /** Of one message; the agent takes 1,024. */
 const MAX_RANGES = 512;
@@ -31,7 +31,7 @@ export class Acks {
   stored(hostOf: (key: string) => HostState | undefined): void {
     for (const [key, epochs] of this.#waiting) {
       for (const [epoch, numbers] of epochs) {
-        const known = hostOf(key)?.epochs[epoch]?.stored ?? [];
+        const known = storedOf(hostOf(key), epoch);
         const due = this.#due.get(key) ?? new Map<string, RangeSet>();
         const whole = numbers.reduce(
           (set, n) => addRange(set, rangeOf(known, n) ?? [n, n]),

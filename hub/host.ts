@@ -17,6 +17,9 @@ const MAX_EPOCHS = 16;
 /** Telemetry is batched over 10 s. */
 const EXPECTED_CADENCE_MS = 10_000;
 const CLONE_SHOWN_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** Of an epoch's name, when it was born: base 36 (agent/store/events-out.ts). */
+const EPOCH_TIME_DIGITS = 9;
 
 export interface EpochState {
   /** Numbers that are stored, or were until retention took them. */
@@ -54,7 +57,9 @@ export interface HostState {
   readonly bornMs: number;
   /** Boots that were followed by another, newest last. */
   readonly formerBoots: readonly string[];
-  /** When two boots last spoke under this one id; null: never. */
+  /** When a boot last spoke again that another had followed; null or not there: none did. */
+  readonly returnedAtMs?: number | null;
+  /** When two boots last spoke in turns under this one id; null: never. */
   readonly clonedAtMs: number | null;
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;
@@ -89,8 +94,25 @@ export const newHost = (site: string, hostId: string, nowMs: number): HostState 
   epochs: {},
 });
 
+const ONLY_HEARD: ReadonlySet<string> = new Set(['lastSeenMs', 'lastTelemetryMs', 'cadenceMs']);
+
+/** Whether it says more of a host than that it was heard. */
+export const isNews = (before: HostState | undefined, after: HostState): boolean =>
+  before === undefined ||
+  Object.entries(after).some(
+    ([key, value]) => !ONLY_HEARD.has(key) && value !== before[key as keyof HostState],
+  );
+
 export const isCloned = ({ clonedAtMs }: HostState, nowMs: number): boolean =>
   clonedAtMs !== null && nowMs - clonedAtMs < CLONE_SHOWN_MS;
+
+/** A host names its epochs: one may be called as something that every object has. */
+const epochOf = (epochs: HostState['epochs'], name: string): EpochState | undefined =>
+  Object.hasOwn(epochs, name) ? epochs[name] : undefined;
+
+/** What is stored of an epoch. */
+export const storedOf = (host: HostState | undefined, epoch: string): RangeSet =>
+  (host === undefined ? undefined : epochOf(host.epochs, epoch))?.stored ?? [];
 
 /** Numbers that never came, and that no tombstone names. */
 export const missingOf = (epoch: EpochState): RangeSet =>
@@ -120,7 +142,7 @@ export type Taken = { readonly host: HostState; readonly duplicate: boolean } | 
 
 /** An event's number is accounted for; what it tells of the host is taken over. */
 export function takeEvent(host: HostState, event: InboundEvent, nowMs: number): Taken {
-  const before = host.epochs[event.epoch] ?? newEpoch(event.n);
+  const before = epochOf(host.epochs, event.epoch) ?? newEpoch(event.n);
   const seen: HostState = { ...host, lastSeenMs: nowMs };
   if (rangeOf(before.stored, event.n) !== undefined) return { host: seen, duplicate: true };
   const stored = addRange(before.stored, [event.n, event.n]);
@@ -131,7 +153,7 @@ export function takeEvent(host: HostState, event: InboundEvent, nowMs: number): 
     nowMs,
   );
   if (event.dropped !== null) {
-    const of = epochs[event.dropped.epoch] ?? newEpoch(Number.MAX_SAFE_INTEGER);
+    const of = epochOf(epochs, event.dropped.epoch) ?? newEpoch(Number.MAX_SAFE_INTEGER);
     const named = addRanges(of.named, event.dropped.ranges);
     epochs = withEpoch(epochs, event.dropped.epoch, { ...of, named }, nowMs);
   }
@@ -161,9 +183,14 @@ function withEpoch(
   return Object.fromEntries(Object.entries(all).filter(([one]) => one !== oldest));
 }
 
+const isFuture = (epoch: string, nowMs: number): boolean =>
+  /^[0-9a-z]{9}/.test(epoch) && Number.parseInt(epoch.slice(0, EPOCH_TIME_DIGITS), 36) > nowMs + DAY_MS;
+
 function takeTelling(host: HostState, event: InboundEvent, nowMs: number): HostState {
   const { told } = host;
-  const newer = event.epoch > told.epoch || (event.epoch === told.epoch && event.n > told.n);
+  // An epoch from the future is one of a clock that has been set since: it is no measure.
+  const another = isFuture(told.epoch, nowMs) ? event.epoch !== told.epoch : event.epoch > told.epoch;
+  const newer = another || (event.epoch === told.epoch && event.n > told.n);
   if (!newer) return host;
   return {
     ...host,
@@ -205,52 +232,62 @@ function modelIn({ data }: InboundEvent): HostState['model'] {
   return { name: text(name), version: text(version), sha256: text(sha256, 64) };
 }
 
-/** A birth, a goodbye or a will; a will counts only for the latest birth. */
+/** Who speaks now. Two that speak in turns are two hosts under one id; one that comes back once was only late. */
+function bootOf(
+  host: HostState,
+  bootId: string,
+  nowMs: number,
+): Pick<HostState, 'bootId' | 'formerBoots' | 'returnedAtMs' | 'clonedAtMs'> {
+  const { formerBoots, returnedAtMs = null, clonedAtMs } = host;
+  if (bootId === host.bootId) return { bootId, formerBoots, returnedAtMs, clonedAtMs };
+  const returns = formerBoots.includes(bootId);
+  const again = returns && returnedAtMs !== null && Math.abs(nowMs - returnedAtMs) < CLONE_SHOWN_MS;
+  const others = formerBoots.filter((one) => one !== bootId);
+  return {
+    bootId,
+    formerBoots: (host.bootId === null ? others : [...others, host.bootId]).slice(-4),
+    returnedAtMs: returns ? nowMs : returnedAtMs,
+    clonedAtMs: again ? nowMs : clonedAtMs,
+  };
+}
+
+/** A birth, a goodbye or a will; a will and a goodbye count only for the latest birth. */
 export function takeStatus(host: HostState, status: InboundStatus, nowMs: number): HostState {
   const { online, bootId, agentVersion, atMs, retained } = status;
+  const isFormer = host.formerBoots.includes(bootId);
   const will = !online && atMs === null;
   if (will) {
     const current = host.bootId === null || host.bootId === bootId;
     return current ? { ...host, bootId, agentVersion, presence: 'lost' } : host;
   }
-  // What lay at the broker says nothing of now; an older document than the one known, nothing at all.
-  if (atMs !== null && atMs < host.bornMs && bootId !== host.bootId) return host;
-  const seen = retained ? host : { ...host, lastSeenMs: nowMs };
-  const presence = online ? ('online' as const) : ('stopped' as const);
-  if (bootId === host.bootId) return { ...seen, agentVersion, presence };
+  if (!online && isFormer) return host;
+  // What lay at the broker says nothing of now, and where it is older than what is known, nothing at all. What comes
+  // just now counts whatever its clock says: that may have been set back.
+  if (retained && bootId !== host.bootId && (isFormer || (atMs !== null && atMs < host.bornMs))) return host;
   return {
-    ...seen,
+    ...host,
+    ...(bootId !== host.bootId && { ...bootOf(host, bootId, nowMs), bornMs: atMs ?? nowMs }),
+    ...(!retained && { lastSeenMs: nowMs }),
     agentVersion,
-    presence,
-    bootId,
-    bornMs: atMs ?? nowMs,
-    formerBoots: host.bootId === null ? host.formerBoots : [...host.formerBoots, host.bootId].slice(-4),
+    presence: online ? 'online' : 'stopped',
   };
 }
 
-/** Telemetry of a boot that another one followed: two hosts under one id. */
 export function takeTelemetry(
   host: HostState,
   { bootId, state }: InboundTelemetry,
   nowMs: number,
 ): HostState {
-  const cloned = bootId !== host.bootId && host.formerBoots.includes(bootId);
   const sinceMs = host.lastTelemetryMs === null ? null : nowMs - host.lastTelemetryMs;
-  const cadenceMs =
-    sinceMs === null || sinceMs > 10 * host.cadenceMs ? host.cadenceMs : smooth(host.cadenceMs, sinceMs);
+  const usual = sinceMs !== null && sinceMs >= 0 && sinceMs <= 10 * host.cadenceMs;
   return {
     ...host,
+    ...bootOf(host, bootId, nowMs),
     lastSeenMs: nowMs,
     lastTelemetryMs: nowMs,
-    cadenceMs,
+    cadenceMs: usual ? smooth(host.cadenceMs, sinceMs) : host.cadenceMs,
     activity: state,
     presence: 'online',
-    bootId: cloned ? host.bootId : bootId,
-    formerBoots:
-      cloned || host.bootId === null || host.bootId === bootId
-        ? host.formerBoots
-        : [...host.formerBoots, host.bootId].slice(-4),
-    clonedAtMs: cloned ? nowMs : host.clonedAtMs,
   };
 }
 

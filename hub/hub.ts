@@ -1,5 +1,5 @@
-import { agentTopics, ROOT } from '../core/protocol/topics.ts';
-import { Acks } from './acks.ts';
+import { ROOT } from '../core/protocol/topics.ts';
+import { AcksOut } from './acks-out.ts';
 import { AlertsOut } from './alerts-out.ts';
 import type { Broker, Message } from './broker.ts';
 import { type HostState, newHost, takeEvent, takeStatus, takeTelemetry } from './host.ts';
@@ -15,11 +15,11 @@ const COMMIT_AFTER_MS = 10;
 const COMMIT_EVENTS = 256;
 /** Kept in memory while the disk is full; beyond, nothing is taken: it is not acknowledged, and comes again. */
 const MAX_PENDING = 1024;
-const ACK_AFTER_MS = 250;
-const ACK_EVENTS = 256;
 const TICK_MS = 5000;
 const SAVE_SEEN_MS = 10_000;
 const RETAIN_EVERY_MS = 60_000;
+/** Access rules may be mended meanwhile. */
+const ASK_AGAIN_MS = 60_000;
 const MAX_HOSTS = 200_000;
 
 export interface HubDependencies {
@@ -61,7 +61,7 @@ export class Hub {
   readonly #deps: HubDependencies;
   readonly #settings: HubSettings;
   readonly #hosts: Map<string, HostState>;
-  readonly #acks = new Acks();
+  readonly #acks: AcksOut;
   readonly #refusals: Refusals;
   #watch: WatchState;
   #pending = nothing();
@@ -70,6 +70,8 @@ export class Hub {
   readonly #retained: RetainedState;
   readonly #alertsOut: AlertsOut;
   #full = false;
+  /** The broker lets it hear not all that it asks for: silence means nothing. */
+  #deaf = false;
   #stopped = false;
   /** null: not connected. */
   #listeningSinceMs: number | null = null;
@@ -77,9 +79,8 @@ export class Hub {
   #savedMs = 0;
   #retainedMs = 0;
   #cancelCommit: (() => void) | null = null;
-  #cancelAcks: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
-  readonly counters = { events: 0, duplicates: 0, acknowledged: 0, notTaken: 0 };
+  readonly #counters = { events: 0, duplicates: 0, notTaken: 0 };
 
   /** @throws HubStoreError */
   constructor(settings: HubSettings, deps: HubDependencies) {
@@ -90,6 +91,11 @@ export class Hub {
     this.#refusals = new Refusals(deps.log);
     this.#retained = new RetainedState(deps, (message) => this.receive(message));
     this.#alertsOut = new AlertsOut(deps);
+    this.#acks = new AcksOut(deps, (key) => this.#hosts.get(key));
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return { ...this.#counters, acknowledged: this.#acks.sent };
   }
 
   get hosts(): number {
@@ -107,16 +113,21 @@ export class Hub {
     const filters = this.#settings.sites.flatMap((site) =>
       kinds.map((kind) => `${ROOT}/${site}/a/+/${kind}`),
     );
+    let againMs = TICK_MS;
     try {
-      for (const { filter, granted, code } of await this.#deps.broker.subscribe(filters, {
-        retained: false,
-      })) {
-        if (!granted) this.#deps.log('error', 'hub.subscriptionRefused', { filter, code });
-      }
+      const answers = await this.#deps.broker.subscribe(filters, { retained: false });
+      const refused = answers.filter(({ granted }) => !granted);
+      for (const { filter, code } of refused)
+        this.#deps.log('error', 'hub.subscriptionRefused', { filter, code });
+      if (this.#deaf && refused.length === 0 && this.#listeningSinceMs !== null)
+        this.#listeningSinceMs = this.#deps.nowMs();
+      this.#deaf = refused.length > 0;
+      if (!this.#deaf) return;
+      againMs = ASK_AGAIN_MS;
     } catch {
       // Not reachable: whoever connects has said so.
-      if (!this.#stopped) this.#deps.setTimer(() => void this.#subscribe(), TICK_MS);
     }
+    if (!this.#stopped) this.#deps.setTimer(() => void this.#subscribe(), againMs);
   }
 
   /** At each new connection. */
@@ -147,7 +158,12 @@ export class Hub {
     }
     const host = known ?? newHost(site, hostId, this.#deps.nowMs());
     if (known === undefined) this.#retained.want([host]);
-    this.#take(key, host, observation);
+    try {
+      this.#take(key, host, observation);
+    } catch (error) {
+      // A bug of ours. The broker would send it again at each start: one message must not keep all others away.
+      this.#refusals.count(site, hostId, 'hubFault', (error as Error).stack);
+    }
   }
 
   #take(key: string, host: HostState, observation: Observation): void {
@@ -157,7 +173,12 @@ export class Hub {
         this.#takeEvent(key, host, observation, nowMs);
         return;
       case 'reported':
-        this.#hosts.set(key, host);
+        if (this.#pending.reported.length >= MAX_PENDING) {
+          // It is retained, and read again when there is room.
+          this.#counters.notTaken++;
+          return;
+        }
+        this.#hosts.set(key, observation.retained ? host : { ...host, lastSeenMs: nowMs });
         this.#pending.hosts.add(key);
         this.#pending.reported.push({ key, reported: observation, receivedMs: nowMs });
         this.#commitSoon();
@@ -174,7 +195,7 @@ export class Hub {
 
   #takeEvent(key: string, host: HostState, event: InboundEvent, nowMs: number): void {
     if (this.#pending.events.length >= MAX_PENDING) {
-      this.counters.notTaken++;
+      this.#counters.notTaken++;
       return;
     }
     const taken = takeEvent(host, event, nowMs);
@@ -185,10 +206,10 @@ export class Hub {
     this.#hosts.set(key, taken.host);
     this.#acks.received(key, event.epoch, event.n);
     if (taken.duplicate) {
-      this.counters.duplicates++;
+      this.#counters.duplicates++;
       this.#seen.add(key);
     } else {
-      this.counters.events++;
+      this.#counters.events++;
       this.#pending.hosts.add(key);
       this.#pending.events.push({ key, event, receivedMs: nowMs });
     }
@@ -214,15 +235,15 @@ export class Hub {
       if (written === false) this.#noRoom();
       return;
     }
-    if (this.#full) this.#deps.log('info', 'hub.storeRecovered');
+    if (this.#full) {
+      this.#deps.log('info', 'hub.storeRecovered');
+      this.#retained.want(this.#hosts.values());
+    }
     this.#full = false;
     this.#pending = nothing();
     this.#refusals.written();
     for (const key of hosts) this.#seen.delete(key);
-    this.#acks.stored((key) => this.#hosts.get(key));
-    if (this.#acks.dueCount >= ACK_EVENTS) void this.#acknowledge();
-    else if (this.#acks.dueCount > 0)
-      this.#cancelAcks ??= this.#deps.setTimer(() => void this.#acknowledge(), ACK_AFTER_MS);
+    this.#acks.stored();
   }
 
   #noRoom(): void {
@@ -242,22 +263,6 @@ export class Hub {
     }
   }
 
-  async #acknowledge(): Promise<void> {
-    this.#cancelAcks?.();
-    this.#cancelAcks = null;
-    const sent = this.#acks.take().map(async ({ key, document }) => {
-      const { site, hostId } = this.#hosts.get(key) as HostState;
-      try {
-        await this.#deps.broker.publish(agentTopics(site, hostId).ack, JSON.stringify(document));
-        this.counters.acknowledged += document.ranges.length;
-      } catch (error) {
-        // The agent sends it again, and is answered then.
-        this.#deps.log('warning', 'hub.ackFailed', { site, hostId, error: (error as Error).message });
-      }
-    });
-    await Promise.all(sent);
-  }
-
   #tick(): void {
     this.#cancelTick = this.#deps.setTimer(() => this.#tick(), TICK_MS);
     const nowMs = this.#deps.nowMs();
@@ -275,12 +280,15 @@ export class Hub {
     void this.#retained.read();
     if (nowMs - this.#retainedMs < RETAIN_EVERY_MS && nowMs >= this.#retainedMs) return;
     this.#retainedMs = nowMs;
-    const removed = this.#guarded(() => this.#deps.store.retain()) ?? 0;
-    if (removed > 0) this.#deps.log('info', 'hub.retention', { events: removed });
+    const removed = this.#guarded(() => this.#deps.store.retain());
+    if (removed === undefined || removed.rows === 0) return;
+    this.#deps.log('info', 'hub.retention', { rows: removed.rows });
+    if (Object.keys(removed.notCopied).length > 0)
+      this.#deps.log('warning', 'hub.influxMissed', removed.notCopied);
   }
 
   #watchOver(nowMs: number): void {
-    if (this.#listeningSinceMs === null || this.#stopped) return;
+    if (this.#listeningSinceMs === null || this.#deaf || this.#stopped) return;
     const hearing = { listeningSinceMs: this.#listeningSinceMs, leastMs: this.#settings.silentAfterMs };
     const { state, alerts } = watch(this.#watch, this.#hosts, hearing, nowMs);
     if (alerts.length === 0 && JSON.stringify(state) === JSON.stringify(this.#watch)) return;
@@ -305,6 +313,6 @@ export class Hub {
     this.#stopped = true;
     this.#cancelCommit?.();
     this.#retained.stop();
-    await Promise.all([this.#acknowledge(), this.#alertsOut.stop()]);
+    await Promise.all([this.#acks.flush(), this.#alertsOut.stop()]);
   }
 }

@@ -23,7 +23,9 @@ export type Refusal =
   | 'otherHost'
   /** More numbers apart from each other than are kept of an epoch. */
   | 'fragmented'
-  | 'tooManyHosts';
+  | 'tooManyHosts'
+  /** The hub's own fault: a bug. */
+  | 'hubFault';
 
 export interface Described {
   readonly name: string;
@@ -64,6 +66,7 @@ export interface InboundTelemetry {
 
 export interface InboundReported {
   readonly kind: 'reported';
+  readonly retained: boolean;
   readonly atMs: number;
   readonly text: string;
   readonly document: Readonly<Record<string, unknown>>;
@@ -112,7 +115,7 @@ export function parseMessage({ topic, payload, retained }: Message): FromHost | 
     case 'reported': {
       const document = parseDocument(payload, MAX_REPORTED_BYTES);
       if (typeof document === 'string') return refused(document);
-      return found(parseReported(document, site, hostId));
+      return found(parseReported(document, retained, site, hostId));
     }
     default:
       return null;
@@ -212,10 +215,15 @@ function parseTelemetry(document: Document, hostId: string): InboundTelemetry | 
   return { kind: 'telemetry', bootId, state: health['state'] };
 }
 
-function parseReported(document: Document, site: string, hostId: string): InboundReported | Refusal {
+function parseReported(
+  document: Document,
+  retained: boolean,
+  site: string,
+  hostId: string,
+): InboundReported | Refusal {
   if (document['hostId'] !== hostId || document['site'] !== site) return 'otherHost';
   const atMs = timeOf(document['at']);
   if (document['schemaVersion'] !== 1 || atMs === null || !isText(document['state'], 32))
     return 'badDocument';
-  return { kind: 'reported', atMs, text: JSON.stringify(document), document };
+  return { kind: 'reported', retained, atMs, text: JSON.stringify(document), document };
 }

@@ -15,7 +15,8 @@ export type HubLogEvent =
   | 'hub.retention'
   | 'hub.influxRetry'
   | 'hub.influxRecovered'
-  | 'hub.influxRefused';
+  | 'hub.influxRefused'
+  | 'hub.influxMissed';
 
 export type HubLog = (
   level: 'debug' | 'info' | 'warning' | 'error',

@@ -21,7 +21,8 @@ export class Refusals {
     this.#log = log;
   }
 
-  count(site: string | null, hostId: string | null, reason: string): void {
+  /** @param detail for the log: what came is not in it */
+  count(site: string | null, hostId: string | null, reason: string, detail?: string): void {
     const room = this.#fresh.size < MAX_KEYS;
     const whose = { site: site ?? '', hostId: room ? (hostId ?? '') : OTHERS, reason };
     const key = JSON.stringify(whose);
@@ -32,7 +33,13 @@ export class Refusals {
     this.#totals.set(reason, total);
     // One line a reason and power of two: hostile input can't fill a log.
     if (Number.isInteger(Math.log2(total)))
-      this.#log('warning', 'hub.refused', { reason, site, hostId, count: total });
+      this.#log('warning', 'hub.refused', {
+        reason,
+        site,
+        hostId,
+        count: total,
+        ...(detail !== undefined && { detail }),
+      });
   }
 
   /** Not written yet. */

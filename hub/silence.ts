@@ -23,6 +23,8 @@ export const allowedMs = (host: HostState, { leastMs }: Hearing): number =>
 export function silentSinceMs(host: HostState, hearing: Hearing, nowMs: number): number | null {
   if (host.presence === 'stopped') return null;
   if (host.presence === 'online' && host.lastTelemetryMs === null) return null;
-  const from = Math.max(host.lastSeenMs, hearing.listeningSinceMs);
+  // Heard in the future: the hub's clock was set back, and it listens anew since.
+  const heardMs = host.lastSeenMs > nowMs ? 0 : host.lastSeenMs;
+  const from = Math.max(heardMs, hearing.listeningSinceMs);
   return nowMs - from > allowedMs(host, hearing) ? from : null;
 }

@@ -35,7 +35,16 @@ const HOSTS_NAMED = 10;
 export interface WatchState {
   /** By host key: since when it has been silent, and which alert said so. */
   readonly silent: Readonly<
-    Record<string, { readonly sinceMs: number; readonly noticedMs: number; readonly told: boolean }>
+    Record<
+      string,
+      {
+        readonly sinceMs: number;
+        readonly noticedMs: number;
+        readonly told: boolean;
+        /** `lastSeenMs` then: another is a sign of life, whichever way the clock went. */
+        readonly seenMs?: number;
+      }
+    >
   >;
   readonly fleet: readonly FleetIncident[];
 }
@@ -45,6 +54,8 @@ export interface FleetIncident {
   readonly group: Group;
   readonly cause: FleetCause;
   readonly openedMs: number;
+  /** Of silence: when the last of those that fell silent together did. One that does later is told of by itself. */
+  readonly joinedMs?: number;
   readonly severity: Severity;
   readonly peak: number;
   /** At the last word about it. */
@@ -82,12 +93,21 @@ export function watch(
     const known = before.silent[key];
     const sinceMs = silentSinceMs(host, hearing, nowMs);
     // The hub's own break is no sign of life.
-    const still = known !== undefined && host.lastSeenMs <= known.sinceMs && host.presence !== 'stopped';
+    const still =
+      known !== undefined &&
+      host.lastSeenMs === (known.seenMs ?? host.lastSeenMs) &&
+      host.presence !== 'stopped';
     if (sinceMs === null && !still) {
       if (known?.told === true) alerts.push(silence('resolved', host, known.sinceMs, hearing, nowMs));
       continue;
     }
-    silent[key] = known ?? { sinceMs: sinceMs as number, noticedMs: nowMs, told: false };
+    const entry = known ?? {
+      sinceMs: sinceMs as number,
+      noticedMs: nowMs,
+      told: false,
+      seenMs: host.lastSeenMs,
+    };
+    silent[key] = entry.noticedMs > nowMs ? { ...entry, noticedMs: nowMs } : entry;
   }
   const fleet = watchGroups(before.fleet, hosts, silent, nowMs, alerts);
   tellSingles(silent, fleet, hosts, hearing, nowMs, alerts);
@@ -120,6 +140,21 @@ function struckNow(hosts: ReadonlyMap<string, HostState>, silent: WatchState['si
 const inGroup = (group: Group, host: Pick<HostState, 'site' | 'labels'>): boolean =>
   groupsOf(host).some((one) => groupKey(one) === groupKey(group));
 
+/** Whether it is of those that fell silent together: whoever does long after may be something else. */
+const speaksFor = (
+  { group, openedMs, joinedMs = openedMs }: FleetIncident,
+  host: Pick<HostState, 'site' | 'labels'>,
+  noticedMs: number,
+): boolean =>
+  inGroup(group, host) && noticedMs >= openedMs - TOGETHER_MS && noticedMs <= joinedMs + TOGETHER_MS;
+
+/** After the clock was set back. */
+const notLater = (incident: FleetIncident, nowMs: number): FleetIncident => ({
+  ...incident,
+  openedMs: Math.min(incident.openedMs, nowMs),
+  joinedMs: Math.min(incident.joinedMs ?? incident.openedMs, nowMs),
+});
+
 function watchGroups(
   before: readonly FleetIncident[],
   hosts: ReadonlyMap<string, HostState>,
@@ -139,13 +174,18 @@ function watchGroups(
     }));
   const standing: FleetIncident[] = [];
   const spokenFor = new Set<Struck>();
-  for (const incident of before) {
+  for (const told of before) {
+    const incident = notLater(told, nowMs);
+    const isSilence = incident.cause.kind === 'silent';
     const members = struck.filter(
-      (one) => causeKey(one.cause) === causeKey(incident.cause) && inGroup(incident.group, one),
+      (one) =>
+        causeKey(one.cause) === causeKey(incident.cause) &&
+        (isSilence ? speaksFor(incident, one, one.atMs) : inGroup(incident.group, one)),
     );
     const groupSize = Math.max(members.length, sizes.get(groupKey(incident.group)) ?? 0);
-    if (isOver(members.length, groupSize)) {
-      alerts.push(told('resolved', { ...incident, toldCount: members.length }, named(members), groupSize));
+    // Who is left is told of one by one: of silence they are few.
+    if (isOver(members.length, isSilence ? 0 : groupSize)) {
+      alerts.push(word('resolved', { ...incident, toldCount: members.length }, named(members), groupSize));
       continue;
     }
     for (const member of members) spokenFor.add(member);
@@ -155,14 +195,15 @@ function watchGroups(
       ...incident,
       peak: Math.max(incident.peak, members.length),
       toldCount: grown ? members.length : incident.toldCount,
+      joinedMs: members.reduce((latest, { atMs }) => Math.max(latest, atMs), incident.joinedMs ?? 0),
     };
-    if (grown) alerts.push(told('updated', next, named(members), groupSize));
+    if (grown) alerts.push(word('updated', next, named(members), groupSize));
     standing.push(next);
   }
   const fresh = struck.filter((one) => !spokenFor.has(one) && nowMs - one.atMs <= TOGETHER_MS);
   for (const cluster of clusters(fresh, sizes)) {
     const incident = opened(cluster, hosts, nowMs);
-    alerts.push(told('opened', incident, named(cluster.hosts), cluster.groupSize));
+    alerts.push(word('opened', incident, named(cluster.hosts), cluster.groupSize));
     standing.push(incident);
   }
   return standing;
@@ -181,10 +222,19 @@ function opened(
   const highest = severities.reduce((a, b) => ((RANK[b] ?? 0) > (RANK[a] ?? 0) ? b : a), 'warning');
   const severity = cause.kind === 'silent' || highest === 'critical' ? 'critical' : 'warning';
   const count = hosts.length;
-  return { id: randomUUID(), group, cause, openedMs: nowMs, severity, peak: count, toldCount: count };
+  return {
+    id: randomUUID(),
+    group,
+    cause,
+    openedMs: nowMs,
+    joinedMs: nowMs,
+    severity,
+    peak: count,
+    toldCount: count,
+  };
 }
 
-function told(
+function word(
   state: FleetIncidentData['state'],
   { id, group, cause, openedMs, severity, peak, toldCount: count }: FleetIncident,
   hosts: readonly HostName[],
@@ -237,7 +287,7 @@ function tellSingles(
   for (const [key, since] of Object.entries(silent)) {
     const host = hosts.get(key);
     if (since.told || host === undefined || nowMs - since.noticedMs < heldBackMs) continue;
-    if (together.some(({ group }) => inGroup(group, host))) continue;
+    if (together.some((incident) => speaksFor(incident, host, since.noticedMs))) continue;
     silent[key] = { ...since, told: true };
     alerts.push(silence('opened', host, since.sinceMs, hearing, nowMs));
   }

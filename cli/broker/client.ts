@@ -22,6 +22,8 @@ import { listRetained, type RetainedReader, readRetained } from './retained.ts';
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
 const STABLE_MS = 30_000;
+/** Messages that the broker may have under way to us; a stock Mosquitto has 20. */
+const RECEIVE_MAXIMUM = 64;
 /** How long a publish or a subscription waits for a connection and for its answer. */
 const ANSWER_MS = 30_000;
 
@@ -253,6 +255,7 @@ export class BrokerClient implements Broker {
         properties: {
           sessionExpiryInterval: session?.expirySeconds ?? 0,
           maximumPacketSize: MAX_INBOUND_PACKET_BYTES,
+          receiveMaximum: RECEIVE_MAXIMUM,
         },
       }),
     };

@@ -14,6 +14,7 @@ import { type BrokerOptions, brokerConfig, brokerSites } from '../broker/options
 import { Exit, UserError } from '../errors.ts';
 import { InfluxCopy } from '../hub/influx.ts';
 import { hubStateDir, openHubDatabase } from '../hub/state.ts';
+import { useBoundedHeap } from '../runtime.ts';
 import { BUILD } from '../version.ts';
 
 export interface HubOptions extends BrokerOptions {
@@ -35,6 +36,7 @@ const DRAIN_MS = 5000;
 
 /** The hub, in the foreground, until stopped. */
 export async function run(args: HubOptions): Promise<number> {
+  useBoundedHeap();
   const config = brokerConfig(args);
   const sites = brokerSites(args);
   const shard = parseShard(args.shard);

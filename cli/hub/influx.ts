@@ -3,20 +3,19 @@ import { gzip } from 'node:zlib';
 import type { SinkConfig } from '../../agent/config/config.ts';
 import type { Log } from '../../agent/log.ts';
 import { HttpSinkCore } from '../../agent/sinks/http/http-sink.ts';
-import { EVENT_TYPES, type EventType, type Severity, type StoredEvent } from '../../core/protocol/events.ts';
-import { eventLine, hostTags } from '../../core/protocol/influx.ts';
-import type { EventRow } from '../../hub/store/statements.ts';
+import { FEEDS, type Feed } from '../../hub/store/feeds.ts';
 import type { HubStore } from '../../hub/store/store.ts';
+import { linesOf } from './influx-lines.ts';
 
 const DEFAULT_BUCKET = 'edgewood';
-const CURSOR = 'influx';
-const EVENTS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 500;
 const EVERY_MS = 2000;
 const compress = promisify(gzip);
 
 /**
- * Events of the fleet on to InfluxDB, as each agent's own sink would write them: behind a cursor in the hub's store,
- * so that what could not be written waits there. A line that is sent again overwrites itself.
+ * What the hub stores on to InfluxDB: events as each agent's own sink would write them, reported states, the hub's own
+ * alerts, samples that were fetched. Each feed is behind a cursor in the hub's store, so that what could not be written
+ * waits there. A line that is sent again overwrites itself.
  */
 export class InfluxCopy {
   readonly #core: HttpSinkCore;
@@ -46,36 +45,48 @@ export class InfluxCopy {
   }
 
   start(): void {
+    this.#store.copied();
     this.#core.start(() => void this.#run());
   }
 
   async #run(): Promise<void> {
-    const more = await this.#copy();
+    let more = false;
+    for (const feed of FEEDS) {
+      if (this.#closed) return;
+      const result = await this.#copy(feed);
+      // The server is away: the others would wait for it as well.
+      if (result === 'waits') break;
+      more ||= result === 'more';
+    }
     if (!this.#closed) this.#timer = setTimeout(() => void this.#run(), more ? 0 : EVERY_MS);
   }
 
-  /** @returns whether there is more */
-  async #copy(): Promise<boolean> {
-    const rows = this.#store.eventsAfter(Number(this.#store.meta(CURSOR) ?? 0), EVENTS_AT_ONCE);
-    if (rows.length === 0) return false;
-    const settled = await this.#core.postSplitting(rows.map(lineOf), async (lines) => ({
+  async #copy(feed: Feed): Promise<'more' | 'done' | 'waits'> {
+    const rows = this.#store.after(feed, this.#store.cursor(feed), ROWS_AT_ONCE);
+    if (rows.length === 0) return 'done';
+    const lines = rows.flatMap((row, at) => linesOf(feed, row).map((line) => ({ line, at })));
+    const settled = await this.#core.postSplitting(lines, async (part) => ({
       path: this.#path,
       headers: {
         'content-type': 'text/plain; charset=utf-8',
         'content-encoding': 'gzip',
         ...this.#core.authorization('Token'),
       },
-      body: await compress(lines.join('\n')),
+      body: await compress(part.map(({ line }) => line).join('\n')),
     }));
-    if (this.#closed) return false;
+    if (this.#closed) return 'done';
     const waiting = settled.findIndex(({ outcome }) => outcome === 'retry');
-    const done = waiting < 0 ? rows.length : waiting;
-    const poisoned = settled.slice(0, done).filter(({ outcome }) => outcome === 'poison').length;
-    if (poisoned > 0) this.#log('warning', 'hub.influxRefused', { events: poisoned });
-    if (done > 0) this.#store.setMeta(CURSOR, String((rows[done - 1] as EventRow).id));
+    const done = lines[waiting]?.at ?? rows.length;
+    const poisoned = lines.filter(({ at }, i) => at < done && settled[i]?.outcome === 'poison');
+    const refused = new Set(poisoned.map(({ at }) => at)).size;
+    if (refused > 0) this.#log('warning', 'hub.influxRefused', { [feed]: refused });
+    const last = rows[done - 1];
+    if (last !== undefined) this.#store.taken(feed, last.id, refused);
     const held = settled[waiting];
     this.#tell(held !== undefined && 'reason' in held ? held.reason : null);
-    return waiting < 0 && rows.length === EVENTS_AT_ONCE;
+    if (waiting >= 0) return 'waits';
+    // A short batch may be one of long rows: the next look tells.
+    return 'more';
   }
 
   #tell(reason: string | null): void {
@@ -88,43 +99,5 @@ export class InfluxCopy {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#core.close();
-  }
-}
-
-function lineOf({
-  site,
-  host_id: hostId,
-  epoch,
-  n,
-  type,
-  severity,
-  time_ms: timeMs,
-  subject,
-  data,
-}: EventRow): string {
-  const { host } = JSON.parse(data) as { host?: { name?: unknown; labels?: unknown } };
-  const labels = typeof host?.labels === 'object' && host.labels !== null ? Object.entries(host.labels) : [];
-  const tags = hostTags({
-    site,
-    hostId,
-    hostName: typeof host?.name === 'string' ? host.name : hostId,
-    labels: Object.fromEntries(
-      labels.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-    ),
-  });
-  const event: StoredEvent = {
-    sequence: { epoch, n },
-    id: `${epoch}-${n}`,
-    type: type as EventType,
-    severity: severity as Severity | null,
-    timeMs,
-    subject,
-    data,
-  };
-  try {
-    return eventLine(tags, event);
-  } catch {
-    // It says to be an incident and is none: kept as it is.
-    return eventLine(tags, { ...event, type: EVENT_TYPES.started });
   }
 }

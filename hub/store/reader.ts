@@ -4,14 +4,31 @@ import type { Database } from 'better-sqlite3';
 import type { HostState } from '../host.ts';
 import { EMPTY_WATCH, type WatchState } from '../watch.ts';
 import { HubAbsent, translate } from './hub-store-error.ts';
-import { checkOwnership, DATABASE_FILE, type OpenDatabase } from './schema.ts';
+import { checkReadable, DATABASE_FILE, type OpenDatabase } from './schema.ts';
 import type { AlertRow, EventRow } from './statements.ts';
 
 export interface KnownHost {
   readonly host: HostState;
   /** The last `reported` document, as the agent wrote it; null: none came. */
   readonly reported: Readonly<Record<string, unknown>> | null;
+  /** Rises with what is said of it that is new. */
+  readonly change: number;
 }
+
+interface HostRow {
+  readonly document: string;
+  readonly reported: string | null;
+  readonly changed: number;
+}
+
+const SELECT_HOSTS = `SELECT h.document, h.changed, r.document AS reported
+  FROM hosts h LEFT JOIN reported r ON r.host = h.id`;
+
+const knownHost = ({ document, reported, changed }: HostRow): KnownHost => ({
+  host: JSON.parse(document) as HostState,
+  reported: reported === null ? null : (JSON.parse(reported) as Record<string, unknown>),
+  change: changed,
+});
 
 export interface RefusalCount {
   readonly site: string;
@@ -41,7 +58,7 @@ export class HubReader {
     try {
       const db = openDatabase(path, { readonly: true });
       try {
-        checkOwnership(db, path);
+        checkReadable(db, path);
         return new HubReader(path, db);
       } catch (error) {
         db.close();
@@ -73,19 +90,29 @@ export class HubReader {
     return text === undefined ? EMPTY_WATCH : (JSON.parse(text) as WatchState);
   }
 
-  hosts(): KnownHost[] {
+  /** @param change only those of which something was said after it */
+  hosts(change = -1): KnownHost[] {
     return this.#guarded(() =>
       this.#db
-        .prepare<[], { document: string; reported: string | null }>(
-          `SELECT h.document, r.document AS reported FROM hosts h LEFT JOIN reported r ON r.host = h.id
-           ORDER BY h.site, h.host_id`,
-        )
-        .all()
-        .map(({ document, reported }) => ({
-          host: JSON.parse(document) as HostState,
-          reported: reported === null ? null : (JSON.parse(reported) as Record<string, unknown>),
-        })),
+        .prepare<[number], HostRow>(`${SELECT_HOSTS} WHERE h.changed > ? ORDER BY h.site, h.host_id`)
+        .all(change)
+        .map(knownHost),
     );
+  }
+
+  host(site: string, hostId: string): KnownHost | null {
+    const row = this.#db
+      .prepare<[string, string], HostRow>(`${SELECT_HOSTS} WHERE h.site = ? AND h.host_id = ?`)
+      .get(site, hostId);
+    return row === undefined ? null : knownHost(row);
+  }
+
+  /** Rows that InfluxDB did not get: it refused them, or retention was before it. */
+  notCopied(): { readonly refused: number; readonly removed: number } {
+    return {
+      refused: Number(this.#meta('influx.refused') ?? 0),
+      removed: Number(this.#meta('influx.removed') ?? 0),
+    };
   }
 
   /** The hub's own alerts after one, oldest first. */

@@ -16,6 +16,10 @@ const BUSY_MS = 10_000;
  * - events: UNIQUE sees to it that nothing is doubled, whatever is remembered of an epoch.
  * - hub_alerts: the hub's own; n is its sequence number, `published` when the broker had it.
  * - samples: what was asked for; `metrics` names the values of `row` (JSON, null where missing).
+ *
+ * From version 2: hosts.changed rises with each write that says something new of a host, not that it was heard;
+ * reported_changes is the history of `reported` (ReportedState as JSON); samples have ids in the order of receipt, and
+ * what is fetched again gets a new one.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -54,10 +58,28 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (host, time_ms)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE hosts ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX hosts_by_change ON hosts (changed);
+  CREATE TABLE reported_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, host INTEGER NOT NULL REFERENCES hosts (id), at_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL, state TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX reported_changes_by_receipt ON reported_changes (received_ms);
+  CREATE TABLE samples_by_receipt (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, host INTEGER NOT NULL REFERENCES hosts (id), time_ms INTEGER NOT NULL,
+    metrics INTEGER NOT NULL REFERENCES metric_sets (id), row TEXT NOT NULL, UNIQUE (host, time_ms)
+  ) STRICT;
+  INSERT INTO samples_by_receipt (host, time_ms, metrics, row)
+    SELECT host, time_ms, metrics, row FROM samples ORDER BY host, time_ms;
+  DROP TABLE samples;
+  ALTER TABLE samples_by_receipt RENAME TO samples;
+  UPDATE meta SET key = 'influx.events' WHERE key = 'influx';
+  `,
 ];
 
 /** Refuses what isn't ours to touch, before anything is changed. @throws HubStoreError */
-export function checkOwnership(db: Database, path: string): void {
+function checkOwnership(db: Database, path: string): void {
   const applicationId = db.pragma('application_id', { simple: true }) as number;
   const version = db.pragma('user_version', { simple: true }) as number;
   const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
@@ -71,6 +93,16 @@ export function checkOwnership(db: Database, path: string): void {
       `${path} has version ${version}; this edgewood knows versions up to ${MIGRATIONS.length}. Run the newer edgewood that wrote it.`,
     );
   }
+}
+
+/** For who only reads. @throws HubStoreError */
+export function checkReadable(db: Database, path: string): void {
+  checkOwnership(db, path);
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version < MIGRATIONS.length)
+    throw new HubStoreError(
+      `${path} has version ${version}, from an older edgewood. Start the hub of this version, which brings it to ${MIGRATIONS.length}.`,
+    );
 }
 
 /** @throws HubStoreError, or an error of SQLite */

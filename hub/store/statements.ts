@@ -17,10 +17,13 @@ export function prepareStatements(db: Database) {
     meta: db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck(),
     setMeta: db.prepare<[string, string]>('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
     hosts: db.prepare<[], { id: number; document: string }>('SELECT id, document FROM hosts'),
+    lastChange: db.prepare<[], number | null>('SELECT max(changed) FROM hosts').pluck(),
+    /** A change of 0: only heard of. */
     saveHost: db
-      .prepare<[string, string, string], number>(
-        `INSERT INTO hosts (site, host_id, document) VALUES (?, ?, ?)
-         ON CONFLICT (site, host_id) DO UPDATE SET document = excluded.document RETURNING id`,
+      .prepare<[string, string, string, number], number>(
+        `INSERT INTO hosts (site, host_id, document, changed) VALUES (?, ?, ?, ?)
+         ON CONFLICT (site, host_id) DO UPDATE SET document = excluded.document,
+           changed = max(changed, excluded.changed) RETURNING id`,
       )
       .pluck(),
     addEvent: db.prepare<
@@ -29,10 +32,14 @@ export function prepareStatements(db: Database) {
       `INSERT OR IGNORE INTO events (host, epoch, n, type, severity, time_ms, received_ms, subject, data)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
+    reported: db.prepare<[number], { at_ms: number; document: string }>(
+      'SELECT at_ms, document FROM reported WHERE host = ?',
+    ),
     saveReported: db.prepare<[number, number, number, string]>(
-      `INSERT INTO reported (host, at_ms, received_ms, document) VALUES (?, ?, ?, ?)
-       ON CONFLICT (host) DO UPDATE SET at_ms = excluded.at_ms, received_ms = excluded.received_ms,
-         document = excluded.document WHERE excluded.at_ms >= at_ms`,
+      'INSERT OR REPLACE INTO reported (host, at_ms, received_ms, document) VALUES (?, ?, ?, ?)',
+    ),
+    addReportedChange: db.prepare<[number, number, number, string]>(
+      'INSERT INTO reported_changes (host, at_ms, received_ms, state) VALUES (?, ?, ?, ?)',
     ),
     saveVerdict: db.prepare<[number, string, string, string, number]>(
       `INSERT INTO verdicts (host, incident, verdict, note, time_ms) VALUES (?, ?, ?, ?, ?)
@@ -51,17 +58,30 @@ export function prepareStatements(db: Database) {
       `INSERT INTO refusals (site, host_id, reason, count) VALUES (?, ?, ?, ?)
        ON CONFLICT (site, host_id, reason) DO UPDATE SET count = count + excluded.count`,
     ),
-    eventsAfter: db.prepare<[number, number], EventRow>(
-      `SELECT e.id, e.epoch, e.n, e.type, e.severity, e.time_ms, e.subject, e.data, h.site, h.host_id
-       FROM events e JOIN hosts h ON h.id = e.host WHERE e.id > ? ORDER BY e.id LIMIT ?`,
-    ),
-    deleteEventsBefore: db.prepare<[number, number]>(
-      'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE received_ms < ? ORDER BY received_ms LIMIT ?)',
-    ),
-    deleteAlertsBefore: db.prepare<[number]>('DELETE FROM hub_alerts WHERE time_ms < ? AND published = 1'),
-    deleteSamples: db.prepare<[number]>(
-      'DELETE FROM samples WHERE (host, time_ms) IN (SELECT host, time_ms FROM samples ORDER BY time_ms LIMIT ?)',
-    ),
+    /** The newest stays: its id would be given again, and whoever is past it would not see the next. */
+    deleteEventsBefore: db
+      .prepare<[number, number], number>(
+        `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE received_ms < ?
+           AND id < (SELECT max(id) FROM events) ORDER BY received_ms LIMIT ?) RETURNING id`,
+      )
+      .pluck(),
+    deleteReportedBefore: db
+      .prepare<[number, number], number>(
+        `DELETE FROM reported_changes WHERE id IN (SELECT id FROM reported_changes WHERE received_ms < ?
+           ORDER BY received_ms LIMIT ?) RETURNING id`,
+      )
+      .pluck(),
+    deleteAlertsBefore: db
+      .prepare<[number, number], number>(
+        `DELETE FROM hub_alerts WHERE n IN (SELECT n FROM hub_alerts WHERE time_ms < ? AND published = 1
+           ORDER BY n LIMIT ?) RETURNING n`,
+      )
+      .pluck(),
+    deleteSamples: db
+      .prepare<[number], number>(
+        'DELETE FROM samples WHERE id IN (SELECT id FROM samples ORDER BY id LIMIT ?) RETURNING id',
+      )
+      .pluck(),
     pageCount: db.prepare<[], number>('PRAGMA page_count').pluck(),
     freePages: db.prepare<[], number>('PRAGMA freelist_count').pluck(),
   };

@@ -2,12 +2,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { HubAlert, HubEventType } from '../../core/protocol/hub-alerts.ts';
-import type { HostState } from '../host.ts';
+import { type HostState, isNews } from '../host.ts';
 import type { InboundEvent, InboundReported } from '../inbound.ts';
+import { reportedStateOf } from '../reported-state.ts';
 import { type AlertDraft, EMPTY_WATCH, hostKey, type WatchState } from '../watch.ts';
+import { type Feed, type FeedRows, Feeds } from './feeds.ts';
 import { isFull, translate } from './hub-store-error.ts';
+import { type Removed, removeOld } from './retention.ts';
 import { DATABASE_FILE, type OpenDatabase, prepare } from './schema.ts';
-import { type AlertRow, type EventRow, prepareStatements, type Statements } from './statements.ts';
+import { type AlertRow, prepareStatements, type Statements } from './statements.ts';
 
 export interface HubStoreLimits {
   readonly retentionMs: number;
@@ -43,9 +46,9 @@ export interface Batch {
   }[];
 }
 
-const ROWS_PER_STEP = 1000;
-const STEPS_PER_RUN = 10;
 const PAGES_PER_RUN = 2000;
+/** A report that is dated later than this is from a clock that has been set since. */
+const CLOCKS_APART_MS = 300_000;
 
 /** The hub's SQLite database. One process writes; `fleet` reads beside it. */
 export class HubStore {
@@ -56,12 +59,19 @@ export class HubStore {
   readonly #options: HubStoreOptions;
   /** Row of each host. */
   readonly #ids = new Map<string, number>();
+  /** As they were last written. */
+  readonly #written = new Map<string, HostState>();
+  readonly #feeds: Feeds;
+  #change: number;
+  #isCopied = false;
 
   private constructor(path: string, db: Database, options: HubStoreOptions) {
     this.path = path;
     this.#db = db;
     this.#options = options;
     this.#sql = prepareStatements(db);
+    this.#feeds = new Feeds(db);
+    this.#change = this.#sql.lastChange.get() ?? 0;
     const epoch = this.#sql.meta.get('epoch');
     this.epoch =
       epoch ?? `${Math.floor(options.nowMs()).toString(36).padStart(9, '0')}${options.randomHex(3)}`;
@@ -93,6 +103,7 @@ export class HubStore {
       const host = JSON.parse(document) as HostState;
       const key = hostKey(host.site, host.hostId);
       this.#ids.set(key, id);
+      this.#written.set(key, host);
       hosts.set(key, host);
     }
     return hosts;
@@ -109,10 +120,15 @@ export class HubStore {
    * @throws HubStoreError
    */
   write(batch: Batch): boolean {
-    return this.#durably(() => {
+    const change = ++this.#change;
+    const reporting = new Set(batch.reported.map(({ key }) => key));
+    const written = this.#durably(() => {
       for (const host of batch.hosts) {
-        const id = this.#sql.saveHost.get(host.site, host.hostId, JSON.stringify(host)) as number;
-        this.#ids.set(hostKey(host.site, host.hostId), id);
+        const key = hostKey(host.site, host.hostId);
+        const news = reporting.has(key) || isNews(this.#written.get(key), host);
+        const document = JSON.stringify(host);
+        const id = this.#sql.saveHost.get(host.site, host.hostId, document, news ? change : 0) as number;
+        this.#ids.set(key, id);
       }
       for (const { key, event, receivedMs } of batch.events) {
         const id = this.#ids.get(key) as number;
@@ -120,13 +136,33 @@ export class HubStore {
         this.#sql.addEvent.run(id, epoch, n, type, severity, Math.round(timeMs), receivedMs, subject, text);
         if (type === 'edgewood.verdict') this.#verdict(id, event);
       }
-      for (const { key, reported, receivedMs } of batch.reported) {
-        this.#sql.saveReported.run(this.#ids.get(key) as number, reported.atMs, receivedMs, reported.text);
-      }
+      for (const { key, reported, receivedMs } of batch.reported)
+        this.#reported(this.#ids.get(key) as number, reported, receivedMs);
       for (const { site, hostId, reason, count } of batch.refusals)
         this.#sql.addRefusals.run(site, hostId, reason, count);
       this.#sql.setMeta.run('written', String(this.#options.nowMs()));
     });
+    if (written) for (const host of batch.hosts) this.#written.set(hostKey(host.site, host.hostId), host);
+    return written;
+  }
+
+  /** What lay at the broker may be older than what came; what comes just now is the newest, whatever its clock says. */
+  #reported(host: number, { retained, atMs, text, document }: InboundReported, receivedMs: number): void {
+    const before = this.#sql.reported.get(host);
+    if (
+      retained &&
+      before !== undefined &&
+      atMs < before.at_ms &&
+      before.at_ms <= receivedMs + CLOCKS_APART_MS
+    )
+      return;
+    this.#sql.saveReported.run(host, Math.round(atMs), receivedMs, text);
+    const state = JSON.stringify(reportedStateOf(document));
+    const known =
+      before === undefined
+        ? null
+        : JSON.stringify(reportedStateOf(JSON.parse(before.document) as object as never));
+    if (state !== known) this.#sql.addReportedChange.run(host, Math.round(atMs), receivedMs, state);
   }
 
   #verdict(host: number, { data, timeMs }: InboundEvent): void {
@@ -170,41 +206,51 @@ export class HubStore {
     this.#sql.setPublished.run(n);
   }
 
-  /** Stored events in the order of their receipt, after a row that was seen. */
-  eventsAfter(id: number, limit: number): EventRow[] {
-    return this.#sql.eventsAfter.all(id, limit);
+  /** From now on somebody takes what is stored: what is removed before is counted. */
+  copied(): void {
+    this.#isCopied = true;
   }
 
-  meta(key: string): string | undefined {
-    return this.#sql.meta.get(key);
+  /** Rows in the order of their receipt, after one that was seen: a bounded batch. */
+  after<F extends Feed>(feed: F, id: number, limit: number): FeedRows[F][] {
+    return this.#feeds.after(feed, id, limit);
   }
 
-  setMeta(key: string, value: string): void {
-    this.#sql.setMeta.run(key, value);
+  /** The last row of a feed that was taken. */
+  cursor(feed: Feed): number {
+    return Number(this.#sql.meta.get(`influx.${feed}`) ?? 0);
+  }
+
+  /** @param refused rows among those that InfluxDB will never take */
+  taken(feed: Feed, id: number, refused: number): void {
+    this.#durably(() => {
+      this.#sql.setMeta.run(`influx.${feed}`, String(id));
+      this.#add('influx.refused', refused);
+    });
+  }
+
+  #add(key: string, count: number): void {
+    if (count > 0) this.#sql.setMeta.run(key, String(Number(this.#sql.meta.get(key) ?? 0) + count));
   }
 
   databaseBytes(): number {
     return (this.#sql.pageCount.get() ?? 0) * (this.#db.pragma('page_size', { simple: true }) as number);
   }
 
-  /** By age, then by bytes, oldest first. What is known of numbers stays. @returns events removed */
-  retain(): number {
+  /** By age, then by bytes, oldest first. What is known of numbers stays. */
+  retain(): Removed {
     const { retentionMs, maxBytes } = this.#options.limits;
     const pageBytes = this.#db.pragma('page_size', { simple: true }) as number;
-    const usedBytes = (): number =>
-      ((this.#sql.pageCount.get() ?? 0) - (this.#sql.freePages.get() ?? 0)) * pageBytes;
-    let removed = 0;
+    const limits = {
+      beforeMs: this.#options.nowMs() - retentionMs,
+      isTooLarge: () =>
+        ((this.#sql.pageCount.get() ?? 0) - (this.#sql.freePages.get() ?? 0)) * pageBytes > maxBytes,
+    };
+    let removed: Removed = { rows: 0, notCopied: {} };
     this.#durably(() => {
-      const beforeMs = this.#options.nowMs() - retentionMs;
-      this.#sql.deleteAlertsBefore.run(beforeMs);
-      removed += this.#sql.deleteEventsBefore.run(beforeMs, ROWS_PER_STEP * STEPS_PER_RUN).changes;
-      for (let step = 0; step < STEPS_PER_RUN && usedBytes() > maxBytes; step++) {
-        // Samples were fetched on request and can be again.
-        if (this.#sql.deleteSamples.run(ROWS_PER_STEP).changes > 0) continue;
-        const events = this.#sql.deleteEventsBefore.run(Number.MAX_SAFE_INTEGER, ROWS_PER_STEP).changes;
-        removed += events;
-        if (events === 0) break;
-      }
+      removed = removeOld(this.#sql, limits, (feed) => (this.#isCopied ? this.cursor(feed) : null));
+      const notCopied = Object.values(removed.notCopied).reduce((sum, count) => sum + count, 0);
+      this.#add('influx.removed', notCopied);
     });
     if ((this.#sql.freePages.get() ?? 0) > 512) this.#db.pragma(`incremental_vacuum(${PAGES_PER_RUN})`);
     return removed;

@@ -20,6 +20,7 @@ const UNBOUNDED = process.argv[4] === 'unbounded';
 const AGAIN_MS = 20_000;
 const SENDERS = 200;
 const PADDING = 'x'.repeat(3000);
+const LOOK_MS = 250;
 
 const mosquitto = await startMosquitto(
   UNBOUNDED ? ['allow_anonymous true', 'max_queued_messages 0'] : undefined,
@@ -34,6 +35,15 @@ await new Promise<void>((resolve) =>
     if (chunk.toString().includes('hub.connected')) resolve();
   }),
 );
+
+/** Proportional set size, as it stands and at its highest. */
+const pssMb = (): number =>
+  Number(/Pss:\s+(\d+)/.exec(readFileSync(`/proc/${hub.pid}/smaps_rollup`, 'utf8'))?.[1]) / 1000;
+const idlePssMb = pssMb();
+let peakPssMb = idlePssMb;
+const looking = setInterval(() => {
+  peakPssMb = Math.max(peakPssMb, pssMb());
+}, LOOK_MS);
 
 const client = await connectAsync(broker, { protocolVersion: 5 });
 const waiting = new Map<string, number>();
@@ -78,7 +88,7 @@ while (waiting.size > 0) {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 const tookMs = performance.now() - beganMs;
-const memory = /Pss:\s+(\d+)/.exec(readFileSync(`/proc/${hub.pid}/smaps_rollup`, 'utf8'))?.[1];
+clearInterval(looking);
 const cpu = readFileSync(`/proc/${hub.pid}/stat`, 'utf8').split(' ');
 console.log(
   JSON.stringify({
@@ -92,7 +102,7 @@ console.log(
     acknowledgedSeconds: Number((tookMs / 1000).toFixed(2)),
     eventsASecond: Math.round(EVENTS / (tookMs / 1000)),
     hubCpuSeconds: (Number(cpu[13]) + Number(cpu[14])) / 100,
-    hubPssMb: Number(memory) / 1000,
+    hubPssMb: { idle: idlePssMb, peak: peakPssMb, end: pssMb() },
   }),
 );
 await Promise.all([client, ...senders].map((one) => one.endAsync(true)));

@@ -6,6 +6,7 @@ import {
   type HostState,
   isCloned,
   newHost,
+  storedOf,
   takeEvent,
   takeStatus,
   takeTelemetry,
@@ -104,6 +105,47 @@ describe('sequence numbers', () => {
 });
 
 describe('what is told of a host', () => {
+  test('an epoch may be called as something that every object has', () => {
+    for (const epoch of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+      let state = host();
+      for (const n of [1, 2, 4, 4]) {
+        const dropped = { epoch, ranges: [[3, 3]], schemaVersion: 1 };
+        const words = n === 4 ? { type: 'edgewood.events.dropped', data: dropped } : {};
+        const taken = takeEvent(
+          state,
+          observed(eventMessage('h1', epoch, n, words)) as InboundEvent,
+          START_MS,
+        );
+        if ('refusal' in taken) throw new Error(taken.refusal);
+        state = taken.host;
+      }
+      // As it comes back from the store.
+      state = JSON.parse(JSON.stringify(state)) as HostState;
+      expect(storedOf(state, epoch)).toEqual([
+        [1, 2],
+        [4, 4],
+      ]);
+      expect(storedOf(state, 'valueOf')).toEqual([]);
+      expect(gapsOf(state)).toEqual([]);
+    }
+  });
+
+  test('a new epoch is heard after one that was born by a clock in the future', () => {
+    const epoch = (ms: number): string => `${ms.toString(36).padStart(9, '0')}abcdef`;
+    let state = host();
+    const take = (name: string, n: number, text: string): void => {
+      const message = eventMessage('h1', name, n, { data: { host: { id: 'h1', name: text, labels: {} } } });
+      const taken = takeEvent(state, observed(message) as InboundEvent, START_MS);
+      if ('host' in taken) state = taken.host;
+    };
+    take(epoch(START_MS + 10 * 365 * 86_400_000), 7, 'future');
+    take(epoch(START_MS), 1, 'now');
+    expect(state.name).toBe('now');
+    // Of two that may be, the later one counts.
+    take(epoch(START_MS - 86_400_000), 9, 'before');
+    expect(state.name).toBe('now');
+  });
+
   test('an old event that comes late changes nothing', () => {
     let state = host();
     const take = (one: InboundEvent): void => {
@@ -128,8 +170,17 @@ describe('what is told of a host', () => {
     expect(take(state, will('h1', 'one')).presence).toBe('online');
     expect(take(state, will('h1', 'two')).presence).toBe('lost');
     expect(take(state, goodbye('h1', 'two', START_MS + 2000)).presence).toBe('stopped');
-    // What lay at the broker from before.
-    expect(take(state, birth('h1', 'one', START_MS))).toMatchObject({ bootId: 'two' });
+    // What lay at the broker from before, and a goodbye of whom another followed.
+    const lying = { ...birth('h1', 'one', START_MS), retained: true };
+    expect(take(state, lying)).toMatchObject({ bootId: 'two' });
+    expect(take(state, goodbye('h1', 'one', START_MS + 5000))).toMatchObject({
+      bootId: 'two',
+      presence: 'online',
+    });
+    // Born now, by a clock that was set back: it is the latest all the same.
+    const third = take(state, birth('h1', 'three', START_MS - 86_400_000));
+    expect(third).toMatchObject({ bootId: 'three', bornMs: START_MS - 86_400_000 });
+    expect(take(third, will('h1', 'three')).presence).toBe('lost');
   });
 
   test('a boot that speaks again after another: two hosts under one id; a restart is none', () => {
@@ -137,8 +188,17 @@ describe('what is told of a host', () => {
       takeTelemetry(state, { kind: 'telemetry', bootId, state: 'watching' }, atMs);
     let state = speak(speak(host(), 'one', START_MS), 'two', START_MS + 1);
     expect(isCloned(state, START_MS + 1)).toBe(false);
+    // Once is one that came late.
     state = speak(state, 'one', START_MS + 2);
-    expect(isCloned(state, START_MS + 2)).toBe(true);
-    expect(isCloned(state, START_MS + 3_600_003)).toBe(false);
+    expect(isCloned(state, START_MS + 2)).toBe(false);
+    state = speak(state, 'two', START_MS + 3);
+    expect(isCloned(state, START_MS + 3)).toBe(true);
+    expect(isCloned(state, START_MS + 3_600_004)).toBe(false);
+    // Two that share a client id push each other out: each is born again and again.
+    let pushed = host();
+    for (const [i, boot] of ['one', 'two', 'one', 'two', 'one'].entries()) {
+      pushed = takeStatus(pushed, observed(birth('h1', boot, START_MS + i)) as InboundStatus, START_MS + i);
+      expect(isCloned(pushed, START_MS + i)).toBe(i >= 3);
+    }
   });
 });

@@ -7,21 +7,13 @@ import type { Message } from '../../hub/broker.ts';
 import { isOurs, parseShard } from '../../hub/shard.ts';
 import { HubReader } from '../../hub/store/reader.ts';
 import { validator } from '../support/schemas.ts';
-import {
-  birth,
-  documentMessage,
-  eventMessage,
-  goodbye,
-  incidentMessage,
-  telemetry,
-  will,
-} from './messages.ts';
+import { documentMessage, eventMessage, incidentMessage } from './messages.ts';
 import { hubDatabase, Scene } from './support.ts';
 
 const ACK = /\/ack$/;
 const ALERT = /\/hub\/alert\//;
 
-const storedNumbers = (scene: Scene): number[] => scene.store.eventsAfter(0, 10_000).map(({ n }) => n);
+const storedNumbers = (scene: Scene): number[] => scene.store.after('events', 0, 10_000).map(({ n }) => n);
 
 describe('storing and acknowledging', () => {
   test('an event is acknowledged once it is stored, with others of its host in one message', async () => {
@@ -138,20 +130,90 @@ describe('storing and acknowledging', () => {
 
   test('reported states and verdicts are kept, the newest', async () => {
     const scene = new Scene();
-    const reported = (at: string, state: string) => documentMessage('h1', 'reported', { at, state });
-    scene.hub.receive(reported('2026-01-02T00:00:00Z', 'committed'));
-    scene.hub.receive(reported('2026-01-01T00:00:00Z', 'offered'));
+    const reported = (at: string, state: string, more = {}) =>
+      documentMessage('h1', 'reported', { at, state, ...more });
+    scene.hub.receive(reported('2026-01-02T00:00:00Z', 'shadow'));
+    // From a clock that was set back: it comes just now, so it is the newest; and only a count of samples is new.
+    scene.hub.receive(reported('2026-01-01T00:00:00Z', 'committed'));
+    scene.hub.receive(reported('2026-01-01T00:01:00Z', 'committed', { figures: { rows: 7 } }));
+    // What lay at the broker from before.
+    scene.hub.receive({ ...reported('2025-12-01T00:00:00Z', 'offered'), retained: true });
     const data = { incidentId: 'i1', verdict: 'false', note: 'x', openedAt: '', modelSha256: '' };
     scene.hub.receive(eventMessage('h1', 'e1', 1, { type: 'edgewood.verdict', data }));
     await scene.pass(300);
     const reader = HubReader.open(scene.directory, hubDatabase);
     expect(reader.hosts()[0]?.reported).toMatchObject({ state: 'committed' });
     reader.close();
+    expect(
+      scene.store.after('reported', 0, 10).map(({ state }) => JSON.parse(state) as unknown),
+    ).toMatchObject([{ state: 'shadow' }, { state: 'committed' }]);
     const db = hubDatabase(scene.store.path, { readonly: true });
     expect(db.prepare('SELECT incident, verdict, note FROM verdicts').all()).toEqual([
       { incident: 'i1', verdict: 'false', note: 'x' },
     ]);
     db.close();
+  });
+
+  test('a report from a clock in the future does not stand in the way of those that follow', async () => {
+    const scene = new Scene();
+    const reported = (at: string, state: string, retained = false) => ({
+      ...documentMessage('h1', 'reported', { at, state }),
+      retained,
+    });
+    scene.hub.receive(reported('2040-01-01T00:00:00Z', 'offered'));
+    await scene.pass(300);
+    scene.hub.receive(reported('2026-01-05T12:00:00Z', 'committed', true));
+    await scene.pass(300);
+    const reader = HubReader.open(scene.directory, hubDatabase);
+    expect(reader.hosts()[0]?.reported).toMatchObject({ state: 'committed' });
+    reader.close();
+  });
+
+  test('a broker that is slow to answer makes no queue of acknowledgements: what is due meanwhile is one word', async () => {
+    const scene = new Scene();
+    const answer = Promise.withResolvers<void>();
+    const publish = scene.broker.publish.bind(scene.broker);
+    let under = 0;
+    scene.broker.publish = async (topic, payload) => {
+      under++;
+      await answer.promise;
+      await publish(topic, payload);
+    };
+    for (let n = 1; n <= 5000; n++) scene.hub.receive(eventMessage(`h${n % 2}`, 'e1', Math.ceil(n / 2)));
+    await scene.pass(5000);
+    expect(under).toBeLessThanOrEqual(2);
+    answer.resolve();
+    await scene.pass(1000);
+    const acks = scene.broker.take(ACK);
+    expect(acks.length).toBeLessThanOrEqual(4);
+    for (const host of ['h0', 'h1']) {
+      const last = acks.findLast(({ topic }) => topic.includes(`/${host}/`));
+      expect(parseAcknowledgement(last?.document ?? {})?.ranges).toEqual([[1, 2500]]);
+    }
+  });
+
+  test('a message that the hub stumbles over is counted, and keeps nobody else away', async () => {
+    const scene = new Scene();
+    const saboteur = eventMessage('h1', 'e1', 1);
+    const stumble = Object.getOwnPropertyDescriptor(Object, 'hasOwn') as PropertyDescriptor;
+    Object.defineProperty(Object, 'hasOwn', {
+      ...stumble,
+      value: () => {
+        throw new Error('a bug');
+      },
+    });
+    try {
+      scene.hub.receive(saboteur);
+    } finally {
+      Object.defineProperty(Object, 'hasOwn', stumble);
+    }
+    scene.hub.receive(eventMessage('h2', 'e1', 1));
+    await scene.pass(300);
+    expect(scene.failure).toBeNull();
+    expect(scene.broker.take(ACK).map(({ topic }) => topic)).toEqual(['edgewood/1/lab/a/h2/ack']);
+    const reader = HubReader.open(scene.directory, hubDatabase);
+    expect(reader.refusals()).toEqual([{ site: 'lab', hostId: 'h1', reason: 'hubFault', count: 1 }]);
+    reader.close();
   });
 
   test('another shard keeps the other hosts; each host is in one', () => {
@@ -160,116 +222,6 @@ describe('storing and acknowledging', () => {
       expect(shards.filter((shard) => shard !== null && isOurs(`host-${i}`, shard))).toHaveLength(1);
     }
     for (const text of ['0/3', '4/3', '1', '1/9999', 'a/b']) expect(parseShard(text)).toBeNull();
-  });
-});
-
-describe('silence', () => {
-  const speaking = async (scene: Scene, hosts: readonly string[], ms: number): Promise<void> => {
-    for (let passed = 0; passed < ms; passed += 10_000) {
-      for (const host of hosts) scene.hub.receive(telemetry(host));
-      await scene.pass(10_000);
-    }
-  };
-
-  test('a host that says nothing more is told of, once, and that it is back', async () => {
-    const scene = new Scene();
-    await speaking(scene, ['h1', 'h2'], 60_000);
-    await speaking(scene, ['h2'], 200_000);
-    const [alert, ...more] = scene.broker.take(ALERT);
-    expect(more).toEqual([]);
-    expect(alert?.topic).toBe('edgewood/1/lab/hub/alert/warning');
-    expect(alert?.document).toMatchObject({
-      type: 'edgewood.host.silent',
-      subject: 'h1',
-      data: { state: 'opened', host: { id: 'h1' }, disconnected: false },
-    });
-    expect(validator('hub-event')(alert?.document)).toEqual([]);
-    expect(validator('host-silent')(alert?.document['data'])).toEqual([]);
-    await speaking(scene, ['h1', 'h2'], 20_000);
-    const [back] = scene.broker.take(ALERT);
-    expect(back?.document).toMatchObject({ subject: 'h1', data: { state: 'resolved' } });
-  });
-
-  test('a goodbye is no silence, a will is, and one of an earlier boot is nothing', async () => {
-    const scene = new Scene();
-    for (const host of ['h1', 'h2', 'h3']) {
-      scene.hub.receive(birth(host, 'b1', scene.nowMs));
-      scene.hub.receive(telemetry(host));
-    }
-    scene.hub.receive(goodbye('h1', 'b1', scene.nowMs));
-    scene.hub.receive(will('h2', 'b1'));
-    scene.hub.receive(birth('h3', 'b2', scene.nowMs));
-    scene.hub.receive(will('h3', 'b1'));
-    for (let i = 0; i < 20; i++) {
-      scene.hub.receive(telemetry('h3', 'b2'));
-      await scene.pass(10_000);
-    }
-    const alerts = scene.broker.take(ALERT);
-    expect(alerts.map(({ document }) => document['subject'])).toEqual(['h2']);
-    expect(alerts[0]?.document['data']).toMatchObject({ disconnected: true });
-  });
-
-  test('the hub away from its broker hears nobody: nobody is silent; nor after a restart', async () => {
-    const scene = new Scene();
-    await speaking(scene, ['h1'], 30_000);
-    scene.hub.disconnected();
-    await scene.pass(600_000);
-    scene.hub.connected();
-    await scene.pass(20_000);
-    await speaking(scene, ['h1'], 60_000);
-    scene.nowMs += 3_600_000;
-    scene.crash();
-    await scene.pass(40_000);
-    await speaking(scene, ['h1'], 60_000);
-    expect(scene.broker.take(ALERT)).toEqual([]);
-  });
-
-  test('an alert waits in the store for the broker, over a restart', async () => {
-    const scene = new Scene();
-    await speaking(scene, ['h1'], 30_000);
-    scene.broker.failing = true;
-    await scene.pass(300_000);
-    expect(scene.broker.published).toEqual([]);
-    scene.crash();
-    scene.broker.failing = false;
-    await scene.pass(6000);
-    expect(scene.broker.take(ALERT).map(({ document }) => document['subject'])).toEqual(['h1']);
-    await scene.pass(120_000);
-    expect(scene.broker.take(ALERT)).toEqual([]);
-  });
-
-  test('many at once are one alert, which names how many of whom', async () => {
-    const scene = new Scene();
-    const racks = Array.from({ length: 40 }, (_, i) => ({ id: `h${i}`, rack: i < 12 ? 'r1' : 'r2' }));
-    for (const { id, rack } of racks) scene.hub.receive(eventMessage(id, 'e1', 1, { labels: { rack } }));
-    const ids = racks.map(({ id }) => id);
-    await speaking(scene, ids, 60_000);
-    // Not all in the same moment: the first waits for the others.
-    await speaking(scene, ids.slice(3), 20_000);
-    await speaking(scene, ids.slice(10), 200_000);
-    const alerts = scene.broker.take(ALERT);
-    expect(alerts).toHaveLength(1);
-    expect(alerts[0]?.topic).toBe('edgewood/1/lab/hub/alert/critical');
-    const data = alerts[0]?.document['data'] as Record<string, unknown>;
-    expect(validator('fleet-incident')(data)).toEqual([]);
-    expect(data).toMatchObject({
-      state: 'opened',
-      cause: { kind: 'silent' },
-      count: 10,
-      groupSize: 12,
-      label: { name: 'rack', value: 'r1' },
-      sentence: '10 of 12 hosts with rack=r1 (83 %) are silent.',
-    });
-    expect((data['hosts'] as unknown[]).length).toBe(10);
-    // Eight are back: the incident is over, and who is still silent is told of by himself.
-    await speaking(scene, ids.slice(2), 60_000);
-    const after = scene.broker.take(ALERT);
-    expect(after.map(({ document }) => (document['data'] as { state: string }).state)).toEqual([
-      'resolved',
-      'opened',
-      'opened',
-    ]);
-    expect(after.slice(1).map(({ document }) => document['subject'])).toEqual(['h0', 'h1']);
   });
 });
 

@@ -31,14 +31,56 @@ test('old events go, and then the oldest until the size is kept', () => {
   write(store, 1, 10, nowMs);
   nowMs += 2 * 86_400_000;
   write(store, 11, 20, nowMs);
-  expect(store.retain()).toBe(10);
-  expect(store.eventsAfter(0, 100).map(({ n }) => n)).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  expect(store.retain()).toEqual({ rows: 10, notCopied: {} });
+  expect(store.after('events', 0, 100).map(({ n }) => n)).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
   for (let batch = 0; batch < 5; batch++)
     write(store, 100 + batch * 1000, 1099 + batch * 1000, nowMs, 'x'.repeat(1000));
   expect(store.databaseBytes()).toBeGreaterThan(5e6);
   for (let i = 0; i < 10; i++) store.retain();
   expect(store.databaseBytes()).toBeLessThan(2.5e6);
-  expect(store.eventsAfter(0, 10_000).at(-1)?.n).toBe(5099);
+  expect(store.after('events', 5000, 100).at(-1)?.n).toBe(5099);
+  store.close();
+});
+
+test('what retention removes before it was copied is counted; no id is given twice', () => {
+  let nowMs = START_MS;
+  const directory = temporaryDirectory();
+  const store = openStore(directory, () => nowMs, { retentionMs: 86_400_000, maxBytes: 1e9 });
+  write(store, 1, 10, nowMs);
+  store.copied();
+  store.taken('events', 4, 1);
+  nowMs += 2 * 86_400_000;
+  // The newest stays.
+  expect(store.retain()).toEqual({ rows: 9, notCopied: { events: 5 } });
+  write(store, 11, 11, nowMs);
+  expect(store.after('events', store.cursor('events'), 10).map(({ n }) => n)).toEqual([10, 11]);
+  store.close();
+  const reader = HubReader.open(directory, hubDatabase);
+  expect(reader.notCopied()).toEqual({ refused: 1, removed: 5 });
+  reader.close();
+});
+
+test('a batch for others is bounded by what is in its rows', () => {
+  const store = openStore(temporaryDirectory());
+  write(store, 1, 100, START_MS, 'x'.repeat(50_000));
+  const rows = store.after('events', 0, 500);
+  expect(rows.length).toBeGreaterThan(10);
+  expect(rows.length).toBeLessThan(25);
+  store.close();
+});
+
+test('who was only heard has not changed', () => {
+  const directory = temporaryDirectory();
+  const store = openStore(directory);
+  const reader = HubReader.open(directory, hubDatabase);
+  const [a, b] = [newHost(SITE, 'a', START_MS), newHost(SITE, 'b', START_MS)];
+  const put = (...hosts: (typeof a)[]) => store.write({ hosts, events: [], reported: [], refusals: [] });
+  put(a, b);
+  const change = Math.max(...reader.hosts().map(({ change }) => change));
+  put({ ...a, lastSeenMs: START_MS + 5 }, { ...b, presence: 'lost' });
+  expect(reader.hosts(change).map(({ host }) => host.hostId)).toEqual(['b']);
+  expect(reader.host(SITE, 'a')?.host.lastSeenMs).toBe(START_MS + 5);
+  reader.close();
   store.close();
 });
 
@@ -62,10 +104,10 @@ test('a full disk writes nothing, and says so; room again, and it goes on', () =
   expect(write(store, 1, 1, START_MS)).toBe(true);
   room = 30;
   expect(write(store, 2, 400, START_MS, 'x'.repeat(1000))).toBe(false);
-  expect(store.eventsAfter(0, 10)).toHaveLength(1);
+  expect(store.after('events', 0, 10)).toHaveLength(1);
   room = 1e6;
   expect(write(store, 2, 400, START_MS, 'x'.repeat(1000))).toBe(true);
-  expect(store.eventsAfter(0, 1000)).toHaveLength(400);
+  expect(store.after('events', 0, 1000)).toHaveLength(400);
   store.close();
 });
 

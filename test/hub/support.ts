@@ -38,6 +38,8 @@ export function openStore(
 export class RecordingBroker implements Broker {
   readonly published: { topic: string; document: Record<string, unknown> }[] = [];
   failing = false;
+  /** Subscriptions. */
+  refusing = false;
 
   async publish(topic: string, payload: string | Uint8Array): Promise<void> {
     if (this.failing) throw new Error('not connected');
@@ -45,7 +47,7 @@ export class RecordingBroker implements Broker {
   }
 
   async subscribe(filters: readonly string[]) {
-    return filters.map((filter) => ({ filter, granted: true, code: 1 }));
+    return filters.map((filter) => ({ filter, granted: !this.refusing, code: this.refusing ? 0x87 : 1 }));
   }
 
   async unsubscribe(): Promise<void> {}
@@ -127,6 +129,12 @@ export class Scene {
     }
     this.nowMs = endMs;
     await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** The clock is set; timers know nothing of it. */
+  jump(ms: number): void {
+    this.nowMs += ms;
+    for (const timer of this.#timers) timer.atMs += ms;
   }
 
   /** As after kill -9: what was not stored is gone. */

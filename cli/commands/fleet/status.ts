@@ -47,6 +47,7 @@ function document(reader: HubReader, nowMs: number): object {
       openedAt: new Date(openedMs).toISOString(),
     })),
     refusals: reader.refusals(),
+    influx: reader.notCopied(),
     hosts,
   };
 }
@@ -55,16 +56,22 @@ function page(reader: HubReader, { all, limit }: FleetStatusOptions, nowMs: numb
   return `${fleetPage(readPage(reader, all, limit, nowMs), nowMs, useColour())}\n`;
 }
 
-export function readPage(reader: HubReader, all: boolean, limit: number, nowMs: number): FleetPage {
+/** What a page says of the hub itself. */
+export const pageOf = (reader: HubReader): Pick<FleetPage, 'writtenMs' | 'refused' | 'notCopied'> => ({
+  writtenMs: reader.writtenMs(),
+  refused: reader.refusals().reduce((sum, { count }) => sum + count, 0),
+  notCopied: reader.notCopied(),
+});
+
+function readPage(reader: HubReader, all: boolean, limit: number, nowMs: number): FleetPage {
   const watch = reader.watch();
   const hosts = reader.hosts().map((known) => fleetHost(known, watch, nowMs));
   const these = all ? hosts : hosts.filter(isNoteworthy);
   return {
-    writtenMs: reader.writtenMs(),
+    ...pageOf(reader),
     totals: fleetTotals(hosts),
     incidents: watch.fleet,
     shown: these.slice(0, limit),
     ofThese: these.length,
-    refused: reader.refusals().reduce((sum, { count }) => sum + count, 0),
   };
 }

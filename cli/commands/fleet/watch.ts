@@ -1,12 +1,13 @@
 import { printable } from '../../../agent/log.ts';
-import { type FleetHost, fleetHost, fleetTotals } from '../../../hub/fleet.ts';
+import { fleetTotals, isNoteworthy } from '../../../hub/fleet.ts';
+import { FleetCache } from '../../../hub/fleet-cache.ts';
 import { HubReader } from '../../../hub/store/reader.ts';
 import { paint } from '../../alert-view.ts';
 import { Exit } from '../../errors.ts';
 import { fleetPage, hostLine } from '../../fleet-view.ts';
 import { hubStateDir, openHubDatabase } from '../../hub/state.ts';
 import { useColour } from '../status.ts';
-import { readPage } from './status.ts';
+import { pageOf } from './status.ts';
 
 export interface FleetWatchOptions {
   readonly 'state-dir'?: string | undefined;
@@ -26,7 +27,7 @@ export async function run(args: FleetWatchOptions): Promise<number> {
   const watching = new Watching(reader, args.json);
   const look = (): void => {
     const lines = watching.look(live);
-    if (live) draw(reader, lines);
+    if (live) draw(reader, watching.fleet, lines);
     else for (const line of lines) process.stdout.write(`${line}\n`);
   };
   try {
@@ -41,10 +42,14 @@ export async function run(args: FleetWatchOptions): Promise<number> {
 }
 
 /** Home, the page with the last changes below, and nothing of what stood there before. */
-function draw(reader: HubReader, changes: readonly string[]): void {
+function draw(reader: HubReader, fleet: FleetCache, changes: readonly string[]): void {
   const nowMs = Date.now();
   const rows = Math.max(10, (process.stdout.rows ?? 24) - 12);
-  const page = fleetPage(readPage(reader, false, rows, nowMs), nowMs, useColour());
+  const { hosts, incidents } = fleet;
+  const these = hosts.filter(isNoteworthy);
+  const shown = fleet.reread(these.slice(0, rows), nowMs);
+  const about = { totals: fleetTotals(hosts), incidents, shown, ofThese: these.length };
+  const page = fleetPage({ ...about, ...pageOf(reader) }, nowMs, useColour());
   const text = [page, '', ...changes.slice(-MOST_LINES)].join('\n');
   process.stdout.write(`\u001b[H${text.replaceAll('\n', '\u001b[K\n')}\u001b[K\u001b[J`);
 }
@@ -52,8 +57,9 @@ function draw(reader: HubReader, changes: readonly string[]): void {
 class Watching {
   readonly #reader: HubReader;
   readonly #json: boolean;
-  /** Of each host what was said of it; null: the first look, which says nothing but the totals. */
-  #hosts: Map<string, string> | null = null;
+  readonly fleet: FleetCache;
+  /** The first look says nothing but the totals. */
+  #looked = false;
   #version = -1;
   #alert: number;
   #event: number;
@@ -63,6 +69,7 @@ class Watching {
   constructor(reader: HubReader, json: boolean) {
     this.#reader = reader;
     this.#json = json;
+    this.fleet = new FleetCache(reader);
     this.#event = reader.lastEvent();
     this.#alert = reader.lastAlert();
   }
@@ -80,12 +87,11 @@ class Watching {
   }
 
   #changedHosts(nowMs: number): string[] {
-    const watch = this.#reader.watch();
-    const hosts = this.#reader.hosts().map((known) => fleetHost(known, watch, nowMs));
-    const before = this.#hosts;
-    this.#hosts = new Map(hosts.map((host) => [`${host.site}/${host.id}`, essence(host)]));
-    if (before === null) return this.#json ? [JSON.stringify({ kind: 'totals', ...fleetTotals(hosts) })] : [];
-    const changed = hosts.filter((host) => before.get(`${host.site}/${host.id}`) !== essence(host));
+    const changed = this.fleet.refresh(nowMs);
+    const first = !this.#looked;
+    this.#looked = true;
+    if (first)
+      return this.#json ? [JSON.stringify({ kind: 'totals', ...fleetTotals(this.fleet.hosts) })] : [];
     return changed.map((host) =>
       this.#json ? JSON.stringify({ kind: 'host', ...host }) : hostLine(host, nowMs, useColour()),
     );
@@ -117,9 +123,6 @@ class Watching {
     return [...heard, ...told].map((one) => (this.#json ? JSON.stringify(one) : alertText(one)));
   }
 }
-
-/** Without what changes with every message. */
-const essence = ({ lastSeenAt: _, ...host }: FleetHost): string => JSON.stringify(host);
 
 const COLOUR: Readonly<Record<string, string>> = { info: '36', warning: '33', critical: '31' };
 
