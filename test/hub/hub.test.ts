@@ -90,6 +90,7 @@ describe('storing and acknowledging', () => {
           if (what === 'send') {
             held.add(n);
             window.sent({ id: `e1-${n}`, sequence: { epoch: 'e1', n } } as StoredEvent, scene.nowMs);
+            window.taken(`e1-${n}`);
             scene.hub.receive(eventMessage('h1', 'e1', n));
           } else if (what === 'pass') await scene.pass(n);
           else scene.crash();
