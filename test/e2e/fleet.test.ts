@@ -14,6 +14,8 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const SITE = 'berlin';
 const HOSTS = ['3f2a9c1d5b7e8f60', 'web-2'] as const;
 const INTERVAL_MS = 200;
+/** An agent that never gets there is named with what it says. */
+const WITHIN_MS = 60_000;
 const PAST_ROWS = 1500;
 const LIVE_ROWS = 3000;
 const GRID = 'detector: metric-forests\ntrees: 2\nrowsPerTree: 32\nwindows: 5/20\n';
@@ -100,9 +102,14 @@ class Listener {
   }
 
   until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        reject(new Error(`not yet: ${JSON.stringify([...this.reports.values()])}`));
+      }, WITHIN_MS);
       this.#look = () => {
-        if (condition()) resolve();
+        if (!condition()) return;
+        clearTimeout(late);
+        resolve();
       };
       this.#look();
     });
