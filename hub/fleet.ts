@@ -60,7 +60,7 @@ export function fleetHost({ host, reported }: KnownHost, watch: WatchState, nowM
     activity: host.activity,
     lastSeenAt: iso(host.lastSeenMs),
     agentVersion: host.agentVersion,
-    model: host.model,
+    model: modelOf(host, reported),
     incident:
       incident === null
         ? null
@@ -81,6 +81,11 @@ export function fleetHost({ host, reported }: KnownHost, watch: WatchState, nowM
           },
     cloned: isCloned(host, nowMs),
   };
+}
+
+/** No event tells that a host has gone back to having none; what it reports does. */
+function modelOf(host: KnownHost['host'], reported: KnownHost['reported']): FleetHost['model'] {
+  return reported !== null && reported['running'] === null ? null : host.model;
 }
 
 /** Of another's making: taken for what it is. */

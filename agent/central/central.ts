@@ -62,6 +62,8 @@ export class Central implements ControlListener {
   #rollout: Accepted<RolloutDocument> | null = null;
   #reportedMs = Number.NEGATIVE_INFINITY;
   #reportDueMs = Number.POSITIVE_INFINITY;
+  /** Digest of the model that was told of last; undefined: nothing was. */
+  #toldRunning: string | null | undefined = undefined;
   #changed = true;
 
   constructor(deps: CentralDependencies) {
@@ -334,6 +336,8 @@ export class Central implements ControlListener {
     }
     const nowMs = this.#deps.nowMs();
     this.#installation.tick(nowMs, this.#rollout?.document.state === 'paused');
+    // What the host has learned itself is told of as well.
+    if (this.#toldRunning !== (this.#deps.loaded()?.sha256 ?? null)) this.#changed = true;
     const due = nowMs - this.#reportedMs >= REPORT_MS && (this.#changed || this.#installation.underWay);
     if (due || nowMs >= this.#reportDueMs) this.#report();
   }
@@ -382,6 +386,7 @@ export class Central implements ControlListener {
     const { channel } = this.#subscriptions;
     if (channel === null) return;
     this.#reportedMs = this.#deps.nowMs();
+    this.#toldRunning = this.#deps.loaded()?.sha256 ?? null;
     this.#reportDueMs = Number.POSITIVE_INFINITY;
     this.#changed = false;
     const topic = agentTopics(this.#deps.site, this.#deps.hostId).reported;

@@ -41,8 +41,10 @@ export function verifiedModel(
     if (error instanceof TrustError) throw new Rejected('format', error.message);
     throw error;
   }
+  // A unit that training could not tell from the data is no other unit: the host's own history is the test.
   const stray = model.schema.find(
-    ({ name, unit }) => !schema.some((metric) => metric.name === name && metric.unit === unit),
+    ({ name, unit }) =>
+      !schema.some((metric) => metric.name === name && (unit === 'value' || metric.unit === unit)),
   );
   if (stray !== undefined) {
     throw new Rejected(

@@ -289,6 +289,19 @@ describe('a release on its way into a host', () => {
     });
   });
 
+  test('with a metric whose unit training could not tell is taken; in another unit it is refused', () => {
+    const inUnit = (unit: 'value' | 'perSecond'): ReportedDocument => {
+      const script = new CentralScript();
+      script.begin();
+      const schema = SMALL_SCHEMA.map((metric) => (metric.name === 'swap' ? { ...metric, unit } : metric));
+      script.rollout(1, script.fleet.release({ ...one, schema }, 1));
+      script.go(20);
+      return script.reported;
+    };
+    expect(inUnit('value').state).toBe('committed');
+    expect(inUnit('perSecond')).toMatchObject({ state: 'rejected', error: { code: 'schema' } });
+  });
+
   test.each([
     ['a newer agent', { minimumAgent: '99.0.0' }, 'agent'],
     ['other scores here', { golden: [{ values: [1, 2, 3, 4], score: 0.5 }] }, 'golden'],
@@ -409,6 +422,15 @@ describe('a release on its way into a host', () => {
     script.go(3);
     expect(script.reported).toMatchObject({ state: 'rolled_back', error: { code: 'alarms' } });
   });
+});
+
+test('what a host has learned itself is told of, too, within a minute', () => {
+  const script = new CentralScript();
+  script.it.agent.start();
+  script.connect();
+  script.go(250);
+  expect(script.reported.running).toMatchObject({ slot: 'current' });
+  expect(script.broker.published.at(-1)?.document).toMatchObject({ running: { slot: 'current' } });
 });
 
 describe('an abort', () => {
