@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // Most tests wait for other programs: a processor is not kept free.
-    maxWorkers: '100%',
+    // Most tests wait for other programs: two a processor take two thirds of the time of one.
+    maxWorkers: '200%',
     // Only what hangs runs into these: a machine with other load must not turn a test red.
     testTimeout: 180_000,
     hookTimeout: 180_000,
