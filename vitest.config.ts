@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // Most tests wait for other programs: two a processor take two thirds of the time of one.
+    // Most tests wait for other programs: two a processor.
     maxWorkers: '200%',
     // Only what hangs runs into these: a machine with other load must not turn a test red.
     testTimeout: 180_000,
