@@ -115,7 +115,10 @@ export class ModelSlots {
   /** Makes a model the current one; the one before becomes `previous`. Durable when it returns. */
   install(model: Model): LoadedModel {
     const bytes = encodeModel(model);
-    writeDurably(this.path('current'), bytes, MODE, () => this.#keep('current', 'previous'));
+    writeDurably(this.path('current'), bytes, {
+      mode: MODE,
+      beforeRename: () => this.#keep('current', 'previous'),
+    });
     return { model, sha256: artifactSha256(bytes), slot: 'current', bytes: bytes.length };
   }
 
@@ -137,7 +140,7 @@ export class ModelSlots {
 
   /** Keeps an artifact to be tried. Durable when it returns. */
   stage(bytes: Uint8Array): void {
-    writeDurably(this.path('candidate'), bytes, MODE);
+    writeDurably(this.path('candidate'), bytes, { mode: MODE });
   }
 
   /** The candidate becomes the central model; the one before stays as `central-previous`. Durable when it returns. */

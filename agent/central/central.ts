@@ -1,6 +1,7 @@
 import type { Budget } from '../../core/model.ts';
+import type { InstallState } from '../../core/protocol/install-states.ts';
 import type { ReleaseData } from '../../core/protocol/release-event.ts';
-import type { InstallState, ReleaseSeen, ReportedDocument } from '../../core/protocol/reported.ts';
+import type { ReleaseSeen, ReportedDocument } from '../../core/protocol/reported.ts';
 import { agentTopics, parseTopic, type SiteTopics, siteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseReference, RolloutDocument } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';

@@ -1,6 +1,7 @@
 import type { Stepwise } from '../../core/features.ts';
 import type { Budget, Model } from '../../core/model.ts';
-import type { InstallFigures, InstallState } from '../../core/protocol/reported.ts';
+import type { InstallState } from '../../core/protocol/install-states.ts';
+import type { InstallFigures } from '../../core/protocol/reported.ts';
 import type { ReleaseDocument, ReleaseReference, RolloutGate } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';
 import type { Tally } from '../../core/shadow.ts';
@@ -294,9 +295,9 @@ export class Installation {
   }
 
   #decide(nowMs: number): void {
+    if (this.#trial === null || this.#trial.tally.rows === 0 || !this.#deps.isValid(nowMs)) return;
     const figures = this.figures();
-    if (this.#trial === null || figures === null || this.#trial.tally.rows === 0) return;
-    if (!this.#deps.isValid(nowMs)) return;
+    if (figures === null) return;
     this.#judge(figures, nowMs, () => this.#commit(figures, nowMs));
   }
 

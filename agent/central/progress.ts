@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import type { InstallFigures, InstallState } from '../../core/protocol/reported.ts';
+import type { InstallState } from '../../core/protocol/install-states.ts';
+import type { InstallFigures } from '../../core/protocol/reported.ts';
 import type { ReleaseReference } from '../../core/protocol/trust.ts';
 import { writeDurably } from '../../models/durable-file.ts';
 import { NO_TRUST, type TrustState } from '../../models/trust/trust.ts';
@@ -68,5 +69,5 @@ export function readMemory(path: string, onFault: (fault: string) => void): Cent
 }
 
 export function writeMemory(path: string, memory: CentralMemory): void {
-  writeDurably(path, `${JSON.stringify({ schemaVersion: 1, ...memory })}\n`, 0o600);
+  writeDurably(path, `${JSON.stringify({ schemaVersion: 1, ...memory })}\n`, { mode: 0o600 });
 }

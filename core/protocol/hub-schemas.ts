@@ -2,6 +2,7 @@ import { SEVERITIES } from './events.ts';
 import { HUB_EVENT_TYPES } from './hub-alerts.ts';
 import {
   choice,
+  cloudEvent,
   count,
   flag,
   id,
@@ -20,16 +21,7 @@ const host = record({ id, name: text, labels: { type: 'object', additionalProper
 /** What the hub publishes. */
 export const HUB_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   'hub-event': record({
-    specversion: choice('1.0'),
-    id: { type: 'string', minLength: 1 },
-    source: { type: 'string', format: 'uri-reference', pattern: '^//edgewood/[^/]+/hub$' },
-    type: choice(...Object.values(HUB_EVENT_TYPES)),
-    subject: { type: 'string', minLength: 1 },
-    time,
-    datacontenttype: choice('application/json'),
-    dataschema: { type: 'string', format: 'uri' },
-    sequence: { type: 'string', pattern: '^[1-9][0-9]*$' },
-    sequenceepoch: id,
+    ...cloudEvent('^//edgewood/[^/]+/hub$', Object.values(HUB_EVENT_TYPES)),
     severity: choice(...SEVERITIES),
     data: { type: 'object' },
   }),

@@ -1,7 +1,7 @@
 import type { FleetIncidentData, HostSilentData, HubAlert } from './hub-alerts.ts';
 import { hostTags } from './influx.ts';
+import { INSTALL_STATES } from './install-states.ts';
 import { type Field, line, lineTags } from './line-protocol.ts';
-import { INSTALL_STATES } from './reported.ts';
 import { OPERATOR_WORDS } from './verdict.ts';
 
 /** What the hub writes to InfluxDB beside what agents themselves do (core/protocol/influx.ts): docs/PROTOCOL.md. */

@@ -1,5 +1,6 @@
 import type { AlertData, Sequence } from './events.ts';
-import type { InstallFigures, InstallState, ReleaseSeen } from './reported.ts';
+import type { InstallState } from './install-states.ts';
+import type { InstallFigures, ReleaseSeen } from './reported.ts';
 
 /** `data` of an `edgewood.release` event. Its JSON Schema is `release-event.schema.json`. */
 export interface ReleaseData {

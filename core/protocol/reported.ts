@@ -1,21 +1,7 @@
 import type { ShadowSide } from '../shadow.ts';
+import type { InstallState } from './install-states.ts';
 import { schemaFault } from './schema-check.ts';
 import { TRUST_SCHEMAS } from './trust-schemas.ts';
-
-/** How far a host has come with the release that a rollout gives it. */
-export const INSTALL_STATES = [
-  'none',
-  'offered',
-  'fetching',
-  'verified',
-  'shadow',
-  'probation',
-  'committed',
-  'rejected',
-  'rolled_back',
-  'timed_out',
-] as const;
-export type InstallState = (typeof INSTALL_STATES)[number];
 
 /** What a candidate has done so far, beside the model that watches (null: none did). */
 export interface InstallFigures {

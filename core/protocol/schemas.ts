@@ -4,6 +4,7 @@ import { HUB_SCHEMAS } from './hub-schemas.ts';
 import { RETRAINING_DECISIONS, RETRAINING_REASONS } from './retraining.ts';
 import {
   choice,
+  cloudEvent,
   count,
   flag,
   id,
@@ -239,19 +240,7 @@ const ack = record({
 
 /** The envelope around every `data` above. */
 const event = record(
-  {
-    specversion: choice('1.0'),
-    id: { type: 'string', minLength: 1 },
-    source: { type: 'string', format: 'uri-reference', pattern: '^//edgewood/[^/]+/[^/]+$' },
-    type: choice(...Object.values(EVENT_TYPES)),
-    subject: { type: 'string', minLength: 1 },
-    time,
-    datacontenttype: choice('application/json'),
-    dataschema: { type: 'string', format: 'uri' },
-    sequence: { type: 'string', pattern: '^[1-9][0-9]*$' },
-    sequenceepoch: id,
-    data: { type: 'object' },
-  },
+  { ...cloudEvent('^//edgewood/[^/]+/[^/]+$', Object.values(EVENT_TYPES)), data: { type: 'object' } },
   ['subject'],
 );
 

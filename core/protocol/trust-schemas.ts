@@ -1,3 +1,4 @@
+import { INSTALL_STATES } from './install-states.ts';
 import {
   choice,
   count,
@@ -191,18 +192,7 @@ const reported = record({
   root: orNull(version),
   rollout: orNull(record({ model: modelName, version, sha256 })),
   desired: orNull(record({ version, artifactSha256: sha256 })),
-  state: choice(
-    'none',
-    'offered',
-    'fetching',
-    'verified',
-    'shadow',
-    'probation',
-    'committed',
-    'rejected',
-    'rolled_back',
-    'timed_out',
-  ),
+  state: choice(...INSTALL_STATES),
   release: orNull(record({ version, artifactSha256: sha256 })),
   running: orNull(
     record({ sha256, name: text, version: text, slot: choice('central', 'current', 'previous') }),

@@ -1,16 +1,5 @@
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { fchmodSync, fchownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeDurably } from '../durable-file.ts';
 
 /** null where there is none. */
 export function readFile(path: string): string | null {
@@ -25,38 +14,17 @@ export function readFile(path: string): string | null {
 /**
  * Whole or not at all, on disk when it returns. A file that was there keeps its owner, group and mode: the broker's
  * user may read it still.
- * @param synced false where many are written, and one `syncFolder` follows
+ * @param synced false where many are written, and one `syncDirectory` follows
  */
 export function replaceFile(path: string, content: string, mode: number, synced = true): void {
   const before = statSync(path, { throwIfNoEntry: false });
-  const temporary = `${path}.${process.pid}.part`;
-  try {
-    rmSync(temporary, { force: true });
-    const file = openSync(temporary, 'wx', 0o600);
-    try {
-      writeFileSync(file, content);
-      if (before !== undefined && (before.uid !== process.getuid?.() || before.gid !== process.getgid?.()))
-        fchownSync(file, before.uid, before.gid);
-      fchmodSync(file, before === undefined ? mode : before.mode & 0o777);
-      if (synced) fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  if (synced) syncFolder(dirname(path));
-}
-
-export function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  const prepare = (file: number): void => {
+    if (before !== undefined && (before.uid !== process.getuid?.() || before.gid !== process.getgid?.()))
+      fchownSync(file, before.uid, before.gid);
+    fchmodSync(file, before === undefined ? mode : before.mode & 0o777);
+  };
+  // Nobody reads it before it has its owner.
+  writeDurably(path, content, { mode: 0o600, shared: true, prepare, synced });
 }
 
 /**

@@ -1,30 +1,8 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { fchmodSync } from 'node:fs';
+import { writeDurably } from '../durable-file.ts';
 
 const MODE = 0o644;
 
-/** On disk, name and all, when it returns: whole, or not at all. */
-export function writeDurably(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const file = openSync(temporary, 'w', MODE);
-    try {
-      // Not writeSync: on a disk that fills up it may write a part, and say nothing.
-      writeFileSync(file, content);
-      fchmodSync(file, MODE);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  const directory = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
-}
+/** A file of a registry: several processes write there, and whoever shares it reads, whatever the umask. */
+export const writeShared = (path: string, content: string | Uint8Array): void =>
+  writeDurably(path, content, { mode: MODE, shared: true, prepare: (file) => fchmodSync(file, MODE) });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { artifactSha256, MAX_ARTIFACT_BYTES } from '../artifact.ts';
-import { writeDurably } from './durable.ts';
+import { writeShared } from './durable.ts';
 import { makeDirectory } from './index-schema.ts';
 import { RegistryError } from './registry-error.ts';
 
@@ -22,7 +22,7 @@ export class Objects {
   /** On disk, name and all, when it returns. */
   write(sha256: string, bytes: Uint8Array): void {
     makeDirectory(this.#directory);
-    writeDurably(this.path(sha256), bytes);
+    writeShared(this.path(sha256), bytes);
   }
 
   /**

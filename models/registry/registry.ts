@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { artifactSha256 } from '../artifact.ts';
 import type { ModelRecord } from '../record.ts';
-import { writeDurably } from './durable.ts';
+import { writeShared } from './durable.ts';
 import { makeDirectory, type OpenDatabase, openIndex } from './index-schema.ts';
 import { checkAlias, checkName, compareAliases, LATEST, versionNumber } from './names.ts';
 import { Objects } from './objects.ts';
@@ -219,7 +219,7 @@ export class Registry {
       const path = this.releasePath(name, version);
       if (existsSync(path)) throw alreadyReleased(name, version, path);
       makeDirectory(dirname(path));
-      writeDurably(path, envelope);
+      writeShared(path, envelope);
       this.#log(time, 'release', model, { version, why });
       return path;
     });

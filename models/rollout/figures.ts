@@ -1,4 +1,5 @@
-import type { InstallState, ReportedDocument } from '../../core/protocol/reported.ts';
+import type { InstallState } from '../../core/protocol/install-states.ts';
+import type { ReportedDocument } from '../../core/protocol/reported.ts';
 import { cohortPosition, isSelected } from './desired.ts';
 import {
   type Failure,

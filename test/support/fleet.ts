@@ -3,7 +3,8 @@ import { Durations, figuresOf, trialObjections } from '../../agent/central/live-
 import { Rejected, verifiedModel } from '../../agent/central/verify.ts';
 import { INCIDENT_DEFAULTS } from '../../core/incident.ts';
 import { DEFAULT_BUDGET, type Model } from '../../core/model.ts';
-import type { InstallFigures, InstallState, ReportedDocument } from '../../core/protocol/reported.ts';
+import type { InstallState } from '../../core/protocol/install-states.ts';
+import type { InstallFigures, ReportedDocument } from '../../core/protocol/reported.ts';
 import { agentTopics, parseTopic, siteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseDocument, ReleaseReference, RolloutDocument } from '../../core/protocol/trust.ts';
 import type { MetricSchema } from '../../core/sample.ts';

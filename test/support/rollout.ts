@@ -1,4 +1,5 @@
-import type { InstallState, ReportedDocument } from '../../core/protocol/reported.ts';
+import type { InstallState } from '../../core/protocol/install-states.ts';
+import type { ReportedDocument } from '../../core/protocol/reported.ts';
 import type { KnownHost, RolloutPlan } from '../../models/rollout/plan.ts';
 import { DEFAULT_GATE, DEFAULT_LIMITS } from '../../models/rollout/plan.ts';
 

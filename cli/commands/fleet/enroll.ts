@@ -2,10 +2,11 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { issuer, MAX_COMMON_NAME_BYTES } from '../../../models/access/certificate.ts';
 import { BrokerDirectory } from '../../../models/access/directory.ts';
-import { replaceFile, syncFolder } from '../../../models/access/files.ts';
+import { replaceFile } from '../../../models/access/files.ts';
 import type { Enrolled } from '../../../models/access/fleet.ts';
 import { hashPassword, randomPassword } from '../../../models/access/password.ts';
 import { escapeLevel, type Identity, type Role, userName } from '../../../models/access/roles.ts';
+import { syncDirectory } from '../../../models/durable-file.ts';
 import { Exit, UserError } from '../../errors.ts';
 import { identities, RELOAD, withDirectory } from '../../fleet/access.ts';
 import { Progress } from '../../progress.ts';
@@ -109,7 +110,7 @@ function give(directory: BrokerDirectory, all: readonly Identity[], args: Enroll
     else figures.renewed++;
   }
   progress.end();
-  if (work.length > 0) syncFolder(args.out as string);
+  if (work.length > 0) syncDirectory(args.out as string);
   return figures;
 }
 

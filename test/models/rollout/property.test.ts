@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { INSTALL_STATES, type InstallState } from '../../../core/protocol/reported.ts';
+import { INSTALL_STATES, type InstallState } from '../../../core/protocol/install-states.ts';
 import { inCohort } from '../../../models/rollout/figures.ts';
 import { firstStage, type Judgement, judge } from '../../../models/rollout/judge.ts';
 import { type KnownHost, type Progress, planFault } from '../../../models/rollout/plan.ts';
