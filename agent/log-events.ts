@@ -35,6 +35,7 @@ export const LOG_EVENTS = {
   'hub.started': 'The hub gathers. Fields: version, sites, shard, hosts known, state directory.',
   'hub.stopped': 'It has ended as told; what it had is stored and acknowledged. Fields: what it counted.',
   'hub.connected': 'The hub is connected to the broker. Fields: target, version of MQTT.',
+  'hub.listening': 'The broker lets the hub hear its agents, from now on. Fields: sites.',
   'hub.disconnected': 'The hub has lost the broker, or does not reach it; tried again with backoff.',
   'hub.subscriptionRefused': 'The broker does not let the hub hear its agents: its access rules.',
   'hub.refused':

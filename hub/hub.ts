@@ -122,7 +122,10 @@ export class Hub {
       if (this.#deaf && refused.length === 0 && this.#listeningSinceMs !== null)
         this.#listeningSinceMs = this.#deps.nowMs();
       this.#deaf = refused.length > 0;
-      if (!this.#deaf) return;
+      if (!this.#deaf) {
+        this.#deps.log('info', 'hub.listening', { sites: this.#settings.sites });
+        return;
+      }
       againMs = ASK_AGAIN_MS;
     } catch {
       // Not reachable: whoever connects has said so.

@@ -3,6 +3,7 @@ export type HubLogEvent =
   | 'hub.started'
   | 'hub.stopped'
   | 'hub.connected'
+  | 'hub.listening'
   | 'hub.disconnected'
   | 'hub.subscriptionRefused'
   | 'hub.refused'

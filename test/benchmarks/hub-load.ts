@@ -32,7 +32,7 @@ const hub = spawn(EXECUTABLE, ['hub', '--broker', broker, '--site', SITE, '--sta
 });
 await new Promise<void>((resolve) =>
   hub.stderr.on('data', (chunk: Buffer) => {
-    if (chunk.toString().includes('hub.connected')) resolve();
+    if (chunk.toString().includes('hub.listening')) resolve();
   }),
 );
 

@@ -142,7 +142,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('a fleet', () => {
     const operator = await Listener.of(running, at('operator'));
     const viewer = await Listener.of(running, at('viewer'));
     const hub = start('hub', ...as('hub'), '--site', SITE, '--state-dir', at('hub-state'));
-    await hub.logged('hub.connected');
+    await hub.logged('hub.listening');
 
     // Who may sign what.
     await edgewood('keys', 'create', 'ann', '--out', home);

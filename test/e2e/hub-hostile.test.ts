@@ -23,7 +23,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
   test('whatever one host sends, the hub goes on for the others', async () => {
     const { hub, client, run } = await scene();
     const running = hub();
-    await running.logged('hub.connected');
+    await running.logged('hub.listening');
     const fleet = await client();
     const acks = await inbox(fleet, `edgewood/1/${SITE}/a/+/ack`);
     const deep = '['.repeat(30_000) + ']'.repeat(30_000);
@@ -62,7 +62,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
     expect(await running.ended).toBe(0);
     // And from what it has stored.
     const again = hub();
-    await again.logged('hub.connected');
+    await again.logged('hub.listening');
     await send(fleet, eventMessage('good', 'e1', 2));
     await until(async () => (await acks()).document['epoch'] === 'e1');
     again.child.kill('SIGTERM');
@@ -72,7 +72,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
   test('a will of an old boot after a new birth is nothing; two boots in turns are a clone', async () => {
     const { mosquitto, hub, client, run } = await scene();
     const running = hub();
-    await running.logged('hub.connected');
+    await running.logged('hub.listening');
     const fleet = await client();
     const { topic, payload } = will('h1', 'b1');
     const stream = connect(mosquitto.port, '127.0.0.1');
@@ -99,7 +99,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
     running.child.kill('SIGTERM');
     await running.ended;
     const again = hub();
-    await again.logged('hub.connected');
+    await again.logged('hub.listening');
     await send(fleet, telemetry('h3'));
     await until(async () => (await statusOf({ run })).hosts.length === 3);
     expect(await h1()).toMatchObject({ presence: 'online', cloned: false });
@@ -111,7 +111,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
     const { directory, hub, client, run } = await scene();
     const dirs = [1, 2].map((i) => join(directory, `shard-${i}`));
     const hubs = dirs.map((dir, i) => hub('--shard', `${i + 1}/2`, '--state-dir', dir));
-    for (const one of hubs) await one.logged('hub.connected');
+    for (const one of hubs) await one.logged('hub.listening');
     const fleet = await client();
     const waiting = new Set<string>();
     let acknowledgements = 0;
@@ -133,7 +133,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
       hubs[0]?.child.kill('SIGKILL');
       await hubs[0]?.ended;
       hubs[0] = hub('--shard', '1/2', '--state-dir', dirs[0] as string);
-      await hubs[0].logged('hub.connected');
+      await hubs[0].logged('hub.listening');
     }
     await until(async () => {
       for (const key of waiting) {

@@ -35,7 +35,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
     // The broker has it, and that is not enough.
     expect(await pending()).toBe(1);
     const first = hub();
-    await first.logged('hub.connected');
+    await first.logged('hub.listening');
     // It is asked for again after a minute; a goodbye comes at once.
     agent.child.kill('SIGTERM');
     expect(await agent.ended).toBe(0);
@@ -84,7 +84,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
     });
     await agent.subscribeAsync(`edgewood/1/${SITE}/a/h1/ack`, { qos: 1 });
     let running = hub();
-    await running.logged('hub.connected');
+    await running.logged('hub.listening');
     const events = 2000;
     let kills = 0;
     for (let n = 1; n <= events; n++) {
@@ -120,7 +120,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
     const operator = await client();
     const alerts = await inbox(operator, `edgewood/1/${SITE}/hub/alert/+`);
     const running = hub('--silent-after', '10s');
-    await running.logged('hub.connected');
+    await running.logged('hub.listening');
     const fleet = await client();
     const hosts = Array.from({ length: 20 }, (_, i) => `host-${i}`);
     const labels = { rack: 'r1' };
@@ -159,7 +159,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
   test('fleet verify: what a broker without persistence lost is named and counted', async () => {
     const { mosquitto, hub, client, run } = await scene();
     const running = hub();
-    await running.logged('hub.connected');
+    await running.logged('hub.listening');
     const fleet = await client();
     const hosts = Array.from({ length: 1200 }, (_, i) => `host-${i}`);
     for (const host of hosts) await send(fleet, birth(host, 'b1', Date.now()), true);
@@ -200,7 +200,7 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('edgewood hub', () => {
   test('fleet samples: asked for by a signed command, put together, and `train` takes them', async () => {
     const { directory, hub, client, run } = await scene();
     const running = hub();
-    await running.logged('hub.connected');
+    await running.logged('hub.listening');
     const agent = await client();
     await send(agent, telemetry('web-7'));
     const fleet = new TestFleet(Date.now());

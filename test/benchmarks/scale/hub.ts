@@ -39,7 +39,7 @@ export async function measureHub(
   const directory = mkdtempSync(join(tmpdir(), 'edgewood-scale-hub-'));
   const url = `mqtt://127.0.0.1:${mosquitto.port}`;
   const hub = runExecutable(['hub', '--broker', url, '--site', SITE, '--state-dir', directory]);
-  await hub.logged('hub.connected');
+  await hub.logged('hub.listening');
   const pid = hub.child.pid as number;
   const senders = await Promise.all(
     Array.from({ length: SENDERS }, () => connectAsync(url, { protocolVersion: 5 })),

@@ -193,7 +193,7 @@ async function startHub(broker: FleetBroker, stateDir: string) {
     ],
   ]);
   await Promise.race([
-    hub.logged('hub.connected'),
+    hub.logged('hub.listening'),
     hub.ended.then(() => Promise.reject(new Error(`the hub ended: ${hub.stderr()}`))),
   ]);
   return hub;
