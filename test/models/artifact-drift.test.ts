@@ -45,12 +45,12 @@ function faultOf(changed: Buffer): string | null {
 }
 
 /** Whatever was accepted must be safe to run. */
-function runs({ drift: accepted }: Model): void {
-  const monitor = new DriftMonitor(accepted as DriftReference, INTERVAL_MS, 'a');
+function runs({ drift: accepted }: Model, intervalMs = INTERVAL_MS): void {
+  const monitor = new DriftMonitor(accepted as DriftReference, intervalMs, 'a');
   for (let t = 0; t < 200; t++) {
     const values = [t % 7, t % 5 === 0 ? Number.NaN : t];
     for (const { severity } of monitor.update({
-      timeMs: t * INTERVAL_MS,
+      timeMs: t * intervalMs,
       values,
       score: t,
       inIncident: false,
@@ -103,6 +103,30 @@ describe('the reference of drift in an artifact', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  // One byte rarely makes a number of windows of 1e300, whose Student distribution was once summed up to the end of time.
+  test.each([
+    ['driftKnots', drift.knots.length],
+    ['driftStatistics', drift.statistics.length],
+    ['driftDistances', drift.distances.length],
+  ] as const)('%s: each number may be as large or as small as numbers are', (name, places) => {
+    for (const x of [5e-324, 1e300, Number.MAX_VALUE, -Number.MAX_VALUE]) {
+      for (let place = 0; place < places; place++) {
+        const changed = withArray(bytes, name, (view) => view.setFloat64(8 * place, x, true));
+        if (faultOf(changed) === null) runs(decodeModel(changed));
+      }
+    }
+  });
+
+  test.each([
+    { windowMs: 1, slotMs: 1, weekendMs: 0, spanMs: 1 },
+    { windowMs: 604_800_000, slotMs: 1, weekendMs: 604_800_000, spanMs: 8.64e15 },
+    { windowMs: 604_800_000, slotMs: 604_800_000, weekendMs: null, spanMs: 1 },
+  ])('at the ends of what a header may say: %j', (value) => {
+    const changed = withHeader(bytes, (header) => ({ ...header, drift: value }));
+    expect(faultOf(changed)).toBeNull();
+    for (const intervalMs of [200, INTERVAL_MS, 3_600_000]) runs(decodeModel(changed), intervalMs);
   });
 
   test.each([

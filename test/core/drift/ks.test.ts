@@ -183,4 +183,9 @@ test('Kolmogorov and Student have the tails of the tables', () => {
     expect(studentTail(-t, 11)).toBeCloseTo(1 - p, 5);
     expect(studentQuantile(p, 11)).toBeCloseTo(t, 3);
   }
+  // So many that they can't be summed over: the normal distribution's.
+  for (const degrees of [1e6, 1e300, Number.MAX_VALUE]) {
+    expect(studentTail(1.959964, degrees)).toBeCloseTo(0.025, 3);
+    expect(Math.abs(studentQuantile(1e-6, degrees) - 4.753424)).toBeLessThan(0.02);
+  }
 });
