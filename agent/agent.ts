@@ -131,6 +131,7 @@ export class Agent {
       parse<PerformanceDocument>(deps.store.getState('performance')),
     );
     this.#standing = new StandingModel({
+      ...background,
       ...deps,
       config: () => this.#config,
       nowMs: () => deps.clock.nowMs(),
@@ -577,6 +578,7 @@ export class Agent {
     this.#commits.finish();
     this.#stopped = true;
     this.#retraining.giveUp();
+    this.#standing.stop();
     this.#drift.stop();
     this.central?.stop();
   }

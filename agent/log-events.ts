@@ -72,6 +72,8 @@ export const LOG_EVENTS = {
     'The MLflow server did not take the figures of an hour; told once for each reason, tried again with backoff. They are summed up anew from the stored samples.',
   'mlflow.run': 'The run of this host at the MLflow server: found again, or begun. Fields: experiment, run.',
   'model.activated': 'A model was fitted and watches from now on. Fields: version, digest, rows, time span.',
+  'model.cold':
+    'The stored samples could not be shown to a model that took over; it goes on as after a gap, and warms up by itself.',
   'model.fitFailed': 'A fit went wrong; the model before stays.',
   'model.loaded': 'The model from before the restart watches on.',
   'model.notEnoughHistory':

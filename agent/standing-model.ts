@@ -1,5 +1,5 @@
 import type { Source } from '../collector/source.ts';
-import { runToEnd } from '../core/features.ts';
+import { runToEnd, type Stepwise } from '../core/features.ts';
 import {
   INCIDENT_DEFAULTS,
   INITIAL_INCIDENT_STATE,
@@ -9,15 +9,19 @@ import {
 import { calibratedFor, type Model } from '../core/model.ts';
 import { Watcher } from '../core/watcher.ts';
 import type { LoadedModel } from '../models/slots.ts';
+import { Background, type BackgroundDependencies } from './background.ts';
 import type { AgentConfig } from './config/config.ts';
+import { messageOf } from './delivery.ts';
 import type { Adoption, DriftWatch } from './drift.ts';
+import type { Log } from './log.ts';
 import { warmed } from './newest-rows.ts';
 import type { Store } from './store/store.ts';
 
 /** A standing incident is taken up again after a restart if no more than this was missed. */
 const RESUME_MS = 5 * 60_000;
 
-export interface StandingModelDependencies {
+export interface StandingModelDependencies extends BackgroundDependencies {
+  readonly log: Log;
   readonly store: Store;
   readonly source: Pick<Source, 'schema' | 'kind'>;
   readonly hostId: string;
@@ -32,11 +36,13 @@ export interface StandingModelDependencies {
 /** The model that watches this host, if there is one yet, and its watcher. Replaced between two samples. */
 export class StandingModel {
   readonly #deps: StandingModelDependencies;
+  readonly #warming: Background<Watcher>;
   loaded: LoadedModel | null = null;
   watcher: Watcher | null = null;
 
   constructor(deps: StandingModelDependencies) {
     this.#deps = deps;
+    this.#warming = new Background(deps);
   }
 
   get #settings(): IncidentSettings {
@@ -55,23 +61,45 @@ export class StandingModel {
     return new Watcher(calibratedFor(model, hostId, config().hostName), source.schema, this.#settings);
   }
 
-  warmed(model: Model): Watcher {
+  #warmed(model: Model): Stepwise<Watcher> {
     const { store, source } = this.#deps;
-    return runToEnd(warmed(this.watcherOf(model), store, source.schema.length));
+    return warmed(this.watcherOf(model), store, source.schema.length);
+  }
+
+  /** After a start, before the first sample. */
+  warmed(model: Model): Watcher {
+    return runToEnd(this.#warmed(model));
   }
 
   /**
    * Another model, from the next sample on; what stands goes on under it.
-   * @param warm its watcher, where there is one that has seen the last samples
+   * @param warm its watcher, where there is one that has seen the last samples; else it begins as after a gap, until one has been
+   *   shown them in steps: in one go they would hold a sample up
    * @returns the watcher before
    */
   replace(loaded: LoadedModel, adoption: Adoption, warm: Watcher | null): Watcher | null {
     const before = this.watcher;
-    const watcher = warm ?? this.warmed(loaded.model);
+    const watcher = warm ?? this.watcherOf(loaded.model);
     // One that ran silently until now may think that an incident stands which nobody was told of.
     watcher.takeOver(before?.incident ?? INITIAL_INCIDENT_STATE);
     this.adopt(loaded, adoption, watcher);
+    if (warm === null) this.#warm(watcher);
     return before;
+  }
+
+  #warm(cold: Watcher): void {
+    this.#warming.start(this.#warmed(cold.model), (outcome) => {
+      if ('error' in outcome) this.#deps.log('error', 'model.cold', { error: messageOf(outcome.error) });
+      else if (this.watcher === cold) {
+        this.watcher = outcome.value;
+        this.watcher.settings = cold.settings;
+        this.watcher.takeOver(cold.incident);
+      }
+    });
+  }
+
+  stop(): void {
+    this.#warming.giveUp();
   }
 
   adopt(loaded: LoadedModel, adoption: Adoption, watcher: Watcher): void {

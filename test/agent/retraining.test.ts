@@ -145,6 +145,28 @@ describe('retraining', () => {
     ]);
   });
 
+  test('a model that comes back is shown the last hours in steps, and judges each sample meanwhile', () => {
+    const [it, unchanged] = [learned(), learned()];
+    run(it, 2 * HOUR_ROWS);
+    run(unchanged, 2 * HOUR_ROWS);
+    it.agent.retrain('');
+    it.runFit();
+    it.agent.rollback('');
+    expect(shaOf(it)).toBe(shaOf(unchanged));
+    const { judged } = it.agent.status().counters;
+    expect(it.runFit(1)).toBe(1);
+    it.sample(busy, MINUTE_MS);
+    unchanged.sample(busy, MINUTE_MS);
+    expect(it.agent.status().counters['judged']).toBe((judged as number) + 1);
+    expect(it.runFit()).toBeGreaterThan(1);
+    for (let i = 0; i < 30; i++) {
+      for (const one of [it, unchanged]) one.sample(busy, MINUTE_MS);
+      const [score, expected] = [it, unchanged].map(({ memory }) => memory.lastSamples(1)[0]?.score);
+      expect(score).toBeCloseTo(expected as number, 4);
+    }
+    expect(it.agent.status().incident).not.toBeNull();
+  });
+
   test('one that is worse on what the host has seen is held back, and an event says why', () => {
     // Memory is used for six minutes each hour, in which nothing is learned: the old model knows them, a new one can't.
     const hourly = (timeMs: number, values: Float64Array): void => {
