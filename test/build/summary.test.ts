@@ -6,17 +6,23 @@ const report = { numPassedTests: 7, numFailedTests: 0, numPendingTests: 0, numTo
 
 describe('the closing line of npm test', () => {
   it('names the skipped only where there are any', () => {
-    expect(summarise(report)).toEqual({ line: '7 passed, 0 failed', failed: 0 });
-    expect(summarise({ ...report, numPendingTests: 2 }).line).toBe('7 passed, 0 failed, 2 skipped');
+    expect(summarise([report])).toEqual({ line: '7 passed, 0 failed', failed: 0 });
+    expect(summarise([report, { ...report, numPendingTests: 2 }]).line).toBe(
+      '14 passed, 0 failed, 2 skipped',
+    );
   });
 
   it('counts a file that never got to its tests', () => {
     const broken = { status: 'failed', assertionResults: [] };
     const failing = { status: 'failed', assertionResults: [{ status: 'failed' }] };
-    expect(summarise({ ...report, numFailedTests: 1, testResults: [broken, failing] })).toEqual({
+    expect(summarise([{ ...report, numFailedTests: 1, testResults: [broken, failing] }])).toEqual({
       line: '7 passed, 2 failed',
       failed: 2,
     });
+  });
+
+  it('counts a run that ended without a report', () => {
+    expect(summarise([report, null])).toEqual({ line: '7 passed, 1 failed', failed: 1 });
   });
 });
 

@@ -77,89 +77,80 @@ async function startHub(running: AccessBroker, folder: string): Promise<Heard> {
 }
 
 describe.skipIf(!hasExecutable || !hasMosquitto)('access of the packaged agent', () => {
-  test.each(['password', 'certificate'])(
-    'by %s: birth, alerts, acknowledgements and will go through, nothing that it needs is refused, renewal needs no restart',
-    { timeout: 90_000 },
-    async (method) => {
-      const home = temporaryDirectory();
-      const out = join(home, 'broker');
-      const by = method === 'certificate' ? ['--certificate'] : [];
-      const enroll = (...args: string[]) =>
-        edgewood('fleet', 'enroll', HOST, '--site', SITE, '--broker-dir', out, ...args);
-      await edgewood('fleet', 'broker', '--out', out, '--site', SITE, '--tls-name', 'localhost');
-      await edgewood(
-        'fleet',
-        'enroll',
-        'main',
-        '--role',
-        'hub',
-        '--broker-dir',
-        out,
-        '--out',
-        join(home, 'hub'),
-      );
-      const made = await enroll('--out', join(home, 'host'), ...by);
-      const secretFile = method === 'certificate' ? 'mqtt.key' : 'mqtt.password';
-      expect(statSync(join(home, 'host', secretFile)).mode & 0o777).toBe(0o600);
-      if (method === 'password')
-        expect(made.stdout()).not.toContain(readFileSync(join(home, 'host', secretFile), 'utf8').trim());
-      const running = await startAccessBroker(out);
-      const hub = await startHub(running, join(home, 'hub'));
-
-      const at = (name: string): string => join(home, 'host', name);
-      const files =
-        method === 'certificate'
-          ? `certFile: ${at('mqtt.crt')}, keyFile: ${at('mqtt.key')}`
-          : `usernameFile: ${at('mqtt.user')}, passwordFile: ${at('mqtt.password')}`;
-      const port = method === 'certificate' ? running.certificatePort : running.passwordPort;
-      const config = join(home, 'agent.yaml');
-      writeFileSync(
-        config,
-        `site: ${SITE}\nhostId: ${HOST}\nlearning: { warmup: 20m }\nsinks:\n` +
-          `  - { type: mqtt, url: "mqtts://localhost:${port}", caFile: ${at('ca.pem')}, ${files}, acknowledge: hub }\n`,
-      );
-      const common = ['--config', config];
-      const recording = writeRecording(join(home, 'recording.csv'));
-      const replay = start(
-        'agent',
-        ...common,
-        '--state-dir',
-        join(home, 'past'),
-        '--source',
-        `replay:${recording}`,
-        '--pace',
-        'max',
-      );
-      // It ends when every event of its was acknowledged by the hub.
-      expect(await replay.ended).toBe(0);
-      expect(hub.online).toEqual([true, false]);
-      expect(hub.topics).toContain(TOPICS.event);
-      expect(hub.topics.some((topic) => /\/alert\/(info|warning|critical)$/.test(topic))).toBe(true);
-
-      const live = start('agent', ...common, '--state-dir', join(home, 'state'), '--interval', '1s');
-      await hub.until(() => hub.online.length === 3);
-      const doctor = start('doctor', ...common, '--state-dir', join(home, 'state'));
-      await doctor.ended;
-      expect(doctor.stdout()).toMatch(/✓ sink mqtt: .*came back/);
-
-      await enroll('--renew', '--out', join(home, 'next'));
-      await running.mosquitto.reload();
-      cpSync(join(home, 'next'), join(home, 'host'), { recursive: true });
-      // Birth after birth: nobody hears of an absence.
-      await hub.until(() => hub.online.length === 4);
-      await enroll('--finish');
-      await running.mosquitto.reload();
-      const before = hub.topics.length;
-      await hub.until(() => hub.topics.slice(before).includes(TOPICS.telemetry));
-      expect(hub.online).toEqual([true, false, true, true]);
-
-      live.child.kill('SIGKILL');
-      await hub.until(() => hub.online.length === 5);
-      expect(hub.online.at(-1)).toBe(false);
-      const logs = replay.stderr() + live.stderr();
-      expect(logs).not.toMatch(/Refused|not authorised|inboundRejected|mqtt\.disconnected/);
-      expect(logs).toContain('mqtt.credentialsChanged');
-      expect(running.mosquitto.said()).not.toContain('Denied');
-    },
-  );
+  // Side by side: both mostly wait for the agent's next look at its files, and its next telemetry.
+  test('by password and by certificate: birth, alerts, acknowledgements and will go through, nothing that it needs is refused, renewal needs no restart', async () => {
+    await Promise.all([walk('password'), walk('certificate')]);
+  });
 });
+
+async function walk(method: 'password' | 'certificate'): Promise<void> {
+  const home = temporaryDirectory();
+  const out = join(home, 'broker');
+  const by = method === 'certificate' ? ['--certificate'] : [];
+  const enroll = (...args: string[]) =>
+    edgewood('fleet', 'enroll', HOST, '--site', SITE, '--broker-dir', out, ...args);
+  await edgewood('fleet', 'broker', '--out', out, '--site', SITE, '--tls-name', 'localhost');
+  await edgewood('fleet', 'enroll', 'main', '--role', 'hub', '--broker-dir', out, '--out', join(home, 'hub'));
+  const made = await enroll('--out', join(home, 'host'), ...by);
+  const secretFile = method === 'certificate' ? 'mqtt.key' : 'mqtt.password';
+  expect(statSync(join(home, 'host', secretFile)).mode & 0o777).toBe(0o600);
+  if (method === 'password')
+    expect(made.stdout()).not.toContain(readFileSync(join(home, 'host', secretFile), 'utf8').trim());
+  const running = await startAccessBroker(out);
+  const hub = await startHub(running, join(home, 'hub'));
+
+  const at = (name: string): string => join(home, 'host', name);
+  const files =
+    method === 'certificate'
+      ? `certFile: ${at('mqtt.crt')}, keyFile: ${at('mqtt.key')}`
+      : `usernameFile: ${at('mqtt.user')}, passwordFile: ${at('mqtt.password')}`;
+  const port = method === 'certificate' ? running.certificatePort : running.passwordPort;
+  const config = join(home, 'agent.yaml');
+  writeFileSync(
+    config,
+    `site: ${SITE}\nhostId: ${HOST}\nlearning: { warmup: 20m }\nsinks:\n` +
+      `  - { type: mqtt, url: "mqtts://localhost:${port}", caFile: ${at('ca.pem')}, ${files}, acknowledge: hub }\n`,
+  );
+  const common = ['--config', config];
+  const recording = writeRecording(join(home, 'recording.csv'));
+  const replay = start(
+    'agent',
+    ...common,
+    '--state-dir',
+    join(home, 'past'),
+    '--source',
+    `replay:${recording}`,
+    '--pace',
+    'max',
+  );
+  // It ends when every event of its was acknowledged by the hub.
+  expect(await replay.ended).toBe(0);
+  expect(hub.online).toEqual([true, false]);
+  expect(hub.topics).toContain(TOPICS.event);
+  expect(hub.topics.some((topic) => /\/alert\/(info|warning|critical)$/.test(topic))).toBe(true);
+
+  const live = start('agent', ...common, '--state-dir', join(home, 'state'), '--interval', '1s');
+  await hub.until(() => hub.online.length === 3);
+  const doctor = start('doctor', ...common, '--state-dir', join(home, 'state'));
+  await doctor.ended;
+  expect(doctor.stdout()).toMatch(/✓ sink mqtt: .*came back/);
+
+  await enroll('--renew', '--out', join(home, 'next'));
+  await running.mosquitto.reload();
+  cpSync(join(home, 'next'), join(home, 'host'), { recursive: true });
+  // Birth after birth: nobody hears of an absence.
+  await hub.until(() => hub.online.length === 4);
+  await enroll('--finish');
+  await running.mosquitto.reload();
+  const before = hub.topics.length;
+  await hub.until(() => hub.topics.slice(before).includes(TOPICS.telemetry));
+  expect(hub.online).toEqual([true, false, true, true]);
+
+  live.child.kill('SIGKILL');
+  await hub.until(() => hub.online.length === 5);
+  expect(hub.online.at(-1)).toBe(false);
+  const logs = replay.stderr() + live.stderr();
+  expect(logs).not.toMatch(/Refused|not authorised|inboundRejected|mqtt\.disconnected/);
+  expect(logs).toContain('mqtt.credentialsChanged');
+  expect(running.mosquitto.said()).not.toContain('Denied');
+}

@@ -20,10 +20,13 @@ export interface AttackResult extends Extent {
 const withoutAttacks = <T extends SceneResult>({ attacks: _, ...rest }: T): Omit<T, 'attacks'> => rest;
 
 export async function attackAll(extent: Extent): Promise<AttackResult> {
-  const open = await openBroker(extent.endless);
-  const access = await accessRules();
-  const oversized = await packets(extent.hugeBytes);
-  const names = await hostileNames();
+  // Each has a broker and an agent of its own, which mostly wait.
+  const [open, access, oversized, names] = await Promise.all([
+    openBroker(extent.endless),
+    accessRules(),
+    packets(extent.hugeBytes),
+    hostileNames(),
+  ]);
   const attacks = [...open.attacks, ...access.attacks, ...oversized.attacks, ...names];
   const scenes = {
     open: withoutAttacks(open),

@@ -202,10 +202,20 @@ export class Scene {
     await this.until('root 2', ({ central }) => central?.root === 2);
   }
 
-  /** In order, whatever it was started behind. */
+  /** In order, whatever it was started behind. Its last words are acknowledged: a replay waits a minute for a hub that is asked for. */
   async stop(): Promise<void> {
+    this.#observer.on('message', (topic, payload) => {
+      if (topic === this.own.event) void this.#acknowledge(payload);
+    });
     process.kill(this.#agentPid(), 'SIGTERM');
     await this.run.ended;
+  }
+
+  async #acknowledge(event: Buffer): Promise<void> {
+    const { data } = JSON.parse(event.toString()) as { data: { sequence: { epoch: string; n: number } } };
+    const { epoch, n } = data.sequence;
+    const payload = JSON.stringify({ schemaVersion: 1, epoch, ranges: [[n, n]] });
+    await this.#observer.publishAsync(this.own.ack, payload, { qos: 1 });
   }
 
   #agentPid(): number {
