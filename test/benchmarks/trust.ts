@@ -54,10 +54,11 @@ async function main(): Promise<void> {
       runs.map((run) => run[key]).sort((a, b) => sum(a) - sum(b))[0] as Verification;
     const [first, warm] = [quickest('first'), quickest('median')];
     const { documentBytes, goldenRows, chunks } = runs[0] as Measured;
-    const wire = await takeTwo(artifacts, numberArgument('interval', 1000));
+    const intervalMs = numberArgument('interval', 1000);
+    const wire = await takeTwo(artifacts, intervalMs);
     const file = writeResult('benchmarks', 'trust', {
       ...circumstances(),
-      command: 'npm run bench:trust',
+      command: `npm run bench:trust -- --interval ${intervalMs}`,
       agentFlags: AGENT_FLAGS,
       artifactBytes: artifacts[0].length,
       ...{ chunks, goldenRows, documentBytes },
