@@ -24,6 +24,7 @@ const SERVERS = {
   lintian: 'lintian',
   prometheus: 'promtool',
   chromium: '/usr/bin/chromium',
+  libfaketime: '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
   'qemu-user-static': 'qemu-aarch64-static',
   'libc6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libc.so.6',
   'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',

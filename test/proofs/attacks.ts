@@ -3,6 +3,7 @@
  * everything at its broker, and against those whom the generated access rules hold; and hostile names in all that is
  * shown. No attack changes what the agent runs, or loses an alert; each is counted. Keys are drawn anew at each run.
  */
+import { hasClock } from '../support/clock.ts';
 import { hasMosquitto } from '../support/mosquitto.ts';
 import { attackAll } from './attacks/all.ts';
 import { circumstances, numberArgument, writeResult } from './proof.ts';
@@ -10,8 +11,8 @@ import { circumstances, numberArgument, writeResult } from './proof.ts';
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  if (!hasMosquitto) {
-    console.error('prove:attacks: mosquitto is needed (Debian package mosquitto)');
+  if (!hasMosquitto || !hasClock) {
+    console.error('prove:attacks: mosquitto and libfaketime are needed (Debian packages of these names)');
     return 3;
   }
   const result = await attackAll({

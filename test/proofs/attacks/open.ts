@@ -1,4 +1,6 @@
+import type { ReportedDocument } from '../../../core/protocol/reported.ts';
 import type { RolloutDocument } from '../../../core/protocol/trust.ts';
+import { clockSetTo } from '../../support/clock.ts';
 import { startMosquitto } from '../../support/mosquitto.ts';
 import { signed, type TestRelease } from '../../support/signed.ts';
 import { type Attack, type Struck, strike, told } from './attack.ts';
@@ -83,7 +85,7 @@ async function attackAll(scene: Scene, endless: number): Promise<Struck[]> {
   struck.push(
     ...(await strike(scene, 'open broker', [await everything(scene, rollout(3, two)), takeover(2)])),
   );
-  struck.push(...(await clockBack(scene, rollout(3, two), one, 3)));
+  struck.push(...(await clockBack(scene, rollout(3, two))));
   struck.push(...(await afterRestart(scene)));
   // A release is asked for, and what comes is the enemy's.
   await scene.publishRollout(rollout(4, three));
@@ -149,30 +151,34 @@ async function acks(scene: Scene): Promise<Attack[]> {
   });
 }
 
-/**
- * A clock that is set back: the same to the agent as time that has been seen to pass, so a rollout is dated a month
- * ahead, and the clock stays where it is.
- */
-async function clockBack(
-  scene: Scene,
-  next: RolloutDocument,
-  running: TestRelease,
-  version: number,
-): Promise<Struck[]> {
+/** The machine's clock is set back by a month, to when a rollout and a command were good that the host has never seen. */
+async function clockBack(scene: Scene, next: RolloutDocument): Promise<Struck[]> {
   const { fleet, topics } = scene;
-  const old = fleet.signRollout({ ...next, version: 50 });
-  const command = fleet.command('snooze', 'before-the-clock', { arguments: { ms: 60_000, reason: 'x' } });
-  fleet.nowMs += 30 * DAY_MS;
-  await scene.publishRollout(fleet.rollout(version, running, { gate: GATE }));
-  await scene.until('a rollout of the next month', ({ central }) => central?.rollout?.version === version);
+  const at = (days: number): string => new Date(fleet.nowMs - days * DAY_MS).toISOString();
+  const then = { issuedAt: at(30), expiresAt: at(23) };
+  const command = fleet.command('snooze', 'before-the-clock', {
+    arguments: { ms: 60_000, reason: 'x' },
+    issuedAt: then.issuedAt,
+    expiresAt: new Date(fleet.nowMs - 30 * DAY_MS + 600_000).toISOString(),
+  });
+  await scene.restart(clockSetTo('-30d'));
+  await scene.alive();
+  const { at: saysNow } = scene.reported as ReportedDocument;
+  if (!(Date.parse(saysNow) < fleet.nowMs - 29 * DAY_MS)) throw new Error(`its clock says ${saysNow}`);
   return strike(scene, 'open broker', [
     {
-      name: 'clock set back by 30 days: a rollout that was good then',
-      messages: [{ topic: topics.rollout('host'), payload: old, retain: true }],
+      name: 'the clock of the machine set back by 30 days: a rollout that was good then',
+      messages: [
+        {
+          topic: topics.rollout('host'),
+          payload: fleet.signRollout({ ...next, ...then, version: 50 }),
+          retain: true,
+        },
+      ],
       counted: { expired: 1 },
     },
     {
-      name: 'clock set back by 30 days: a command that was good then',
+      name: 'the clock of the machine set back by 30 days: a command that was good then',
       messages: [{ topic: scene.own.command('snooze'), payload: signed(command, fleet.operatorKey) }],
       counted: { expired: 1 },
     },

@@ -231,14 +231,14 @@ export class Scene {
 
   #starts = 0;
 
-  async start(): Promise<void> {
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const { rowMs = ROW_MS, behind = [] } = this.way;
     writeFileSync(
       join(this.work, 'live.csv'),
       steadyRows(++this.#starts, (this.#seconds * 1000) / rowMs, rowMs),
     );
     const args = ['agent', '--config', join(this.work, 'agent.yaml'), '--log-format', 'json'];
-    this.run = runExecutable(args, {}, behind);
+    this.run = runExecutable(args, env, behind);
     await Promise.race([this.run.logged('mqtt.connected'), this.#ended()]);
   }
 
@@ -248,10 +248,10 @@ export class Scene {
   }
 
   /** As a power cut ends it, and anew. */
-  async restart(): Promise<void> {
+  async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#kill();
     await this.run.ended;
-    await this.start();
+    await this.start(env);
   }
 
   async login(options: IClientOptions = {}): Promise<MqttClient> {
