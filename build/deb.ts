@@ -33,6 +33,7 @@ const LIBRARY_PACKAGES: Readonly<Record<string, string>> = {
   'libgcc_s.so.1': 'libgcc-s1',
   'libatomic.so.1': 'libatomic1',
 };
+const HUB_UNIT = 'edgewood-hub.service';
 const SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm'];
 const MAINTAINER = 'edgewood maintainers <maintainers@edgewood.example>';
 
@@ -87,6 +88,8 @@ function layOut(root: string): void {
   copyFileSync(executable, join(root, 'usr/bin/edgewood'));
   chmodSync(join(root, 'usr/bin/edgewood'), 0o755);
   put(`lib/systemd/system/${UNIT_NAME}`, unitFile(SHIPPED_UNIT));
+  // Not a unit yet: of a fleet's hosts, one is the hub (docs/HUB.md).
+  put(`usr/share/edgewood/${HUB_UNIT}`, readFileSync(join(ROOT, 'deploy', 'systemd', HUB_UNIT)));
   put('usr/lib/sysusers.d/edgewood.conf', sysusersFile(SHIPPED_UNIT.user));
   put(SHIPPED_UNIT.config, configurationTemplate([]));
   mkdirSync(join(root, CREDENTIALS_DIR), { recursive: true });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { SinkConfig } from '../../agent/config/config.ts';
 import { describeFailure } from '../../agent/sinks/mqtt/failures.ts';
+import { userName } from '../../models/access/roles.ts';
 import { type Beside, connectBeside, letIn } from '../mqtt.ts';
 import { type Finding, note, ok, problem, warning } from './finding.ts';
 import type { Patient } from './sinks.ts';
@@ -17,20 +18,17 @@ export async function roundTrip(sink: SinkConfig, area: string, patient: Patient
     : findings;
 }
 
-async function once(
-  sink: SinkConfig,
-  area: string,
-  { config, hostId, version }: Patient,
-): Promise<Finding[]> {
+async function once(sink: SinkConfig, area: string, patient: Patient): Promise<Finding[]> {
+  const { config, hostId, version } = patient;
   const beside = await connectBeside(sink, { site: config.site, hostId, version, purpose: 'doctor' });
   try {
-    return await converse(beside, area);
+    return await converse(beside, area, patient);
   } finally {
     beside.client.end(true);
   }
 }
 
-async function converse(beside: Beside, area: string): Promise<Finding[]> {
+async function converse(beside: Beside, area: string, patient: Patient): Promise<Finding[]> {
   const { client, endpoint } = beside;
   const topic = beside.topics.selftest;
   try {
@@ -73,7 +71,9 @@ async function converse(beside: Beside, area: string): Promise<Finding[]> {
         `a message on ${topic} got lost: ${error instanceof Error ? error.message : String(error)}`,
         {
           why: 'alerts would, too',
-          mend: `have the broker's ACL allow this user to publish below ${topic.replace(/selftest$/, '#')}`,
+          mend:
+            ofAnother(client.options.username, patient) ??
+            `have the broker's ACL allow this user to publish below ${topic.replace(/selftest$/, '#')}`,
         },
       ),
     );
@@ -99,6 +99,14 @@ async function converse(beside: Beside, area: string): Promise<Finding[]> {
     );
   }
   return findings;
+}
+
+/** What to do where the credentials are those that `fleet enroll` made for another host, or for this one under another site. */
+function ofAnother(username: string | undefined, { config: { site }, hostId }: Patient): string | null {
+  const [user = ''] = (username ?? '').split('~');
+  if (!user.startsWith('agent/') || user === userName({ role: 'agent', name: hostId, sites: [site] }))
+    return null;
+  return `these are the credentials of ${user}, and this host is ${hostId} of the site ${site} (an id depends on the site): edgewood fleet enroll ${hostId} --site ${site}`;
 }
 
 async function within<T>(work: Promise<T>, otherwise: string): Promise<T> {

@@ -177,10 +177,10 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
       passwords: '',
     });
     onTestFinished(locked.stop);
-    const mqtt = (port: number): string =>
+    const mqtt = (port: number, user = 'agent'): string =>
       configured(
         directory,
-        `  - type: mqtt\n    url: mqtt://127.0.0.1:${port}\n    username: agent\n    passwordFile: ${password}\n`,
+        `  - type: mqtt\n    url: mqtt://127.0.0.1:${port}\n    username: ${user}\n    passwordFile: ${password}\n`,
       );
     const refused = await examine('--config', mqtt(locked.port));
     expect(refused.says('problem', 'sink mqtt')).toMatch(
@@ -199,6 +199,14 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('the doctor', () => {
     const forbidden = await examine('--config', mqtt(ruled.port));
     expect(forbidden.says('problem', 'sink mqtt')).toMatch(
       /a message on edgewood\/1\/default\/a\/\w+\/selftest got lost/,
+    );
+    const mends = ({ findings }: Report): string =>
+      findings.flatMap(({ area, mend }) => (area === 'sink mqtt' && mend !== undefined ? [mend] : [])).join();
+    expect(mends(forbidden)).toContain("have the broker's ACL allow this user");
+    // Enrolled before its site was set.
+    const enrolled = await examine('--config', mqtt(ruled.port, 'agent/berlin/0123456789abcdef~2'));
+    expect(mends(enrolled)).toMatch(
+      /credentials of agent\/berlin\/0123456789abcdef, and this host is (\w+) of the site default .*: edgewood fleet enroll \1 --site default/,
     );
   });
 

@@ -1,14 +1,15 @@
 /**
  * `npm run prove:boot [--keep]`: a real Debian 12 with a real systemd (systemd-nspawn on a debootstrap root): the package is
  * installed, the agent runs under its unit, a hang is ended by the watchdog, a stop is over within its limit even with
- * a hanging broker, state survives restart, boot and upgrade, a downgrade is refused, a purge leaves nothing. Needs root,
- * debootstrap and systemd-container; says SKIPPED and why without them.
+ * a hanging broker, state survives restart, boot and upgrade, a downgrade is refused, a purge leaves nothing; then broker
+ * and hub beside it as the pages about them say. Needs root, debootstrap and systemd-container; says SKIPPED and why without them.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Container, debootstrap, noContainers, type Ran } from '../support/container.ts';
+import { proveCentre } from './boot/centre.ts';
 import { circumstances, has, writeResult } from './proof.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -48,10 +49,12 @@ async function main(): Promise<number> {
     for (const deb of debs) copyFileSync(deb, join(container.directory, 'root', basename(deb)));
     copyFileSync(join(ROOT, 'deploy', 'install.sh'), join(container.directory, 'root', 'install.sh'));
     await container.boot();
-    await prove(container, debs.map((deb) => `/root/${basename(deb)}`) as [string, string], check);
+    const inside = debs.map((deb) => `/root/${basename(deb)}`) as [string, string];
+    await prove(container, inside, check);
+    await proveCentre(container, inside[0], check);
   } catch (error) {
     check('everything could be tried', false, error instanceof Error ? error.message : String(error));
-    console.log(container.run('journalctl -u edgewood --no-pager | tail -20').out);
+    console.log(container.run('journalctl -u edgewood -u edgewood-hub --no-pager | tail -20').out);
   } finally {
     await container.powerOff();
     if (has('keep')) console.log(`kept: ${work}`);

@@ -218,7 +218,8 @@ export class MqttSink implements Sink {
 
   #forbidden(what: 'birth' | 'subscription' | 'publish', code: number | undefined): void {
     this.#count(`${what}Refused`);
-    this.#log('warning', `mqtt.${what}Refused`, { code, mend: "allow it in the broker's access rules" });
+    const mend = "allow it in the broker's access rules; `edgewood doctor` says what they lack";
+    this.#log('warning', `mqtt.${what}Refused`, { code, mend });
   }
 
   #closed(end: ConnectionEnd): void {
