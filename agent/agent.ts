@@ -28,6 +28,7 @@ import {
 import type { Figures } from './figures.ts';
 import type { Identity } from './identity.ts';
 import { IncidentReports } from './incident-reports.ts';
+import { Keeping } from './keeping.ts';
 import { LEAST_TRAINING_ROWS, type LearnerState, LearningSchedule, type NextFit } from './learner.ts';
 import type { Log } from './log.ts';
 import { type ActiveMaintenance, Maintenance, type Snooze } from './maintenance.ts';
@@ -37,18 +38,8 @@ import { conceptSentence, Performance, type PerformanceDocument } from './perfor
 import { Retraining, type RetrainingDocument } from './retraining.ts';
 import { StandingModel } from './standing-model.ts';
 import { type AgentState, type StatusReport, statusReport } from './status.ts';
-import {
-  SAMPLE_AFTER_GAP,
-  SAMPLE_EXCLUDED,
-  SAMPLE_IN_INCIDENT,
-  type Store,
-  StoreFullError,
-} from './store/store.ts';
+import { SAMPLE_AFTER_GAP, SAMPLE_EXCLUDED, SAMPLE_IN_INCIDENT, type Store } from './store/store.ts';
 import { TelemetryStream } from './telemetry-stream.ts';
-
-/** Rows replayed through the windows at start and after a model switch: 240 scores and the widest window. */
-const SAVE_MS = 60_000;
-const MAINTAIN_MS = 60_000;
 
 export interface AgentDependencies {
   readonly config: AgentConfig;
@@ -86,6 +77,7 @@ export class Agent {
   readonly operators: OperatorWords;
   readonly #incidents: IncidentReports;
   readonly #commits: Commits;
+  readonly #keeping: Keeping;
   readonly #maintenance: Maintenance;
   readonly #startedMs: number;
   readonly #standing: StandingModel;
@@ -94,9 +86,6 @@ export class Agent {
   readonly counters = { samples: 0, judged: 0, notStored: 0, fits: 0, failedFits: 0, gaps: 0, incidents: 0 };
   #lastSample: Sample | null = null;
   #lastScore = Number.NaN;
-  #lastSavedMs = 0;
-  #lastMaintainedMs = 0;
-  #storeFull = false;
   /** A time that retraining.schedule names has come. */
   #scheduled = false;
   #stopped = false;
@@ -163,7 +152,13 @@ export class Agent {
         for (const event of events) deps.publish({ event });
         deps.outward.wake();
       },
-      degrade: (error) => this.#degrade(error),
+      degrade: (error) => this.#keeping.degrade(error),
+    });
+    this.#keeping = new Keeping({
+      ...deps,
+      counters: this.counters,
+      documents: () => this.#stateDocuments(),
+      eventsWait: () => this.#commits.waiting,
     });
     this.#telemetry = new TelemetryStream(deps);
     this.central = deps.central?.(this.#centralHooks(background)) ?? null;
@@ -304,19 +299,8 @@ export class Agent {
 
   #keep(sample: Sample, score: number, standing: boolean, gap: boolean): void {
     const excluded = this.#maintenance.excluded ? SAMPLE_EXCLUDED : 0;
-    try {
-      const flags = (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0) | excluded;
-      this.#deps.figures.time('store', () =>
-        this.#deps.store.appendSample({ timeMs: sample.timeMs, values: sample.values, score, flags }),
-      );
-      this.#deps.outward.sampleStored(sample.timeMs);
-      if (this.#storeFull) {
-        this.#storeFull = false;
-        this.#deps.log('info', 'store.recovered');
-      }
-    } catch (error) {
-      this.#degrade(error);
-    }
+    const flags = (standing ? SAMPLE_IN_INCIDENT : 0) | (gap ? SAMPLE_AFTER_GAP : 0) | excluded;
+    this.#keeping.sample(sample, score, flags);
   }
 
   #follow(timeMs: number, watcher: Watcher, score: number, standing: boolean): void {
@@ -371,15 +355,6 @@ export class Agent {
     this.#maintenance.snooze = snooze;
     this.#followMaintenance(this.#deps.clock.nowMs());
     return this.#maintenance.active;
-  }
-
-  /** A full disk costs history, not detection: said once, counted, over when it is over. */
-  #degrade(error: unknown): void {
-    if (!(error instanceof StoreFullError)) throw error;
-    this.counters.notStored++;
-    if (this.#storeFull) return;
-    this.#storeFull = true;
-    this.#deps.log('error', 'store.full', { error: error.message });
   }
 
   #onTransition(transition: Transition, watcher: Watcher): void {
@@ -471,27 +446,10 @@ export class Agent {
   // Now and then.
 
   #housekeeping(nowMs: number, score: number): void {
-    const { store, log } = this.#deps;
     const now = this.#deps.clock.nowMs();
     this.#telemetry.push(nowMs, score, this.#standing.watcher?.alarm.surpriseValue ?? null);
     if (this.#telemetry.due(now)) this.#sendTelemetry(now);
-    if (Math.abs(now - this.#lastSavedMs) >= SAVE_MS && !this.#commits.waiting) {
-      this.#lastSavedMs = now;
-      try {
-        for (const [key, value] of Object.entries(this.#stateDocuments())) store.putState(key, value);
-      } catch (error) {
-        this.#degrade(error);
-      }
-    }
-    if (Math.abs(now - this.#lastMaintainedMs) >= MAINTAIN_MS) {
-      this.#lastMaintainedMs = now;
-      try {
-        const removed = store.maintain(nowMs);
-        if (removed.samples + removed.events > 0) log('debug', 'store.retention', removed);
-      } catch (error) {
-        this.#degrade(error);
-      }
-    }
+    this.#keeping.nowAndThen(nowMs);
   }
 
   #sendTelemetry(now: number): void {

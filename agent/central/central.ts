@@ -1,7 +1,7 @@
 import type { Budget } from '../../core/model.ts';
 import type { InstallState } from '../../core/protocol/install-states.ts';
 import type { ReleaseData } from '../../core/protocol/release-event.ts';
-import type { ReleaseSeen, ReportedDocument } from '../../core/protocol/reported.ts';
+import type { ReportedDocument } from '../../core/protocol/reported.ts';
 import { agentTopics, parseTopic, type SiteTopics, siteTopics } from '../../core/protocol/topics.ts';
 import type { ReleaseReference, RolloutDocument } from '../../core/protocol/trust.ts';
 import type { Sample } from '../../core/sample.ts';
@@ -17,6 +17,7 @@ import type { ShadowHost } from '../shadow-replay.ts';
 import { type Channel, type ControlListener, Subscriptions } from './channel.ts';
 import { Installation } from './installation.ts';
 import type { CentralMemory, Progress } from './progress.ts';
+import { reportedDocument, seen } from './reported.ts';
 
 /** `reported` is published at each change of state, and else no more often than this. */
 const REPORT_MS = 60_000;
@@ -398,53 +399,20 @@ export class Central implements ControlListener {
 
   /** What this host says of itself to the centre, and in `status`. */
   reported(): ReportedDocument {
-    const { site, hostId, bootId, version, trust, slots, loaded, labels, nowMs } = this.#deps;
-    const { state, release, error, alarms } = this.#progress;
+    const { trust, version, loaded, labels, nowMs } = this.#deps;
     const desired = this.#desired;
-    const running = loaded();
-    return {
-      schemaVersion: 1,
-      hostId,
-      site,
-      bootId,
-      at: new Date(nowMs()).toISOString(),
+    return reportedDocument({
+      ...this.#deps,
+      nowMs: nowMs(),
       agentVersion: version,
       labels: labels(),
       root: trust.root.version,
-      rollout:
-        this.#rollout === null
-          ? null
-          : {
-              model: this.#deps.model,
-              version: this.#rollout.document.version,
-              sha256: this.#rollout.sha256,
-            },
-      desired: desired.kind === 'none' ? null : seen(desired.release),
-      state,
-      release: seen(release),
-      running:
-        running === null
-          ? null
-          : {
-              sha256: running.sha256,
-              name: running.model.provenance.name,
-              version: running.model.provenance.version,
-              slot: running.slot,
-            },
-      slots: {
-        current: slots.digest('current'),
-        previous: slots.digest('previous'),
-        central: slots.digest('central'),
-        centralPrevious: slots.digest('central-previous'),
-      },
+      rollout: this.#rollout,
+      desired: desired.kind === 'none' ? null : desired.release,
+      running: loaded(),
+      progress: this.#progress,
       figures: this.#installation.figures(),
-      alarms:
-        alarms === null ? null : { since: new Date(alarms.sinceMs).toISOString(), opened: alarms.opened },
-      error,
-      refused: { ...this.#refused },
-    };
+      refused: this.#refused,
+    });
   }
 }
-
-const seen = (one: ReleaseReference | null): ReleaseSeen | null =>
-  one === null ? null : { version: one.version, artifactSha256: one.artifactSha256 };
