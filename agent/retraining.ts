@@ -213,7 +213,7 @@ export class Retraining {
   rollback(why: string, nowMs: number): { readonly from: string; readonly to: string } {
     const before = this.#deps.loaded();
     if (before?.slot === 'central') {
-      throw new Error('the model is the centre’s: `edgewood models rollback` there changes it');
+      throw new Error('the model is the centre’s: `edgewood rollout abort` there takes it back');
     }
     const to = this.#swap('command', why, nowMs);
     if (to === null) throw new Error('there is no model before this one');

@@ -307,11 +307,14 @@ export class BrokerClient implements Broker {
     this.#ready = null;
     if (this.#closed) return;
     if (end.wasReady && performance.now() - this.#readyAtMs >= STABLE_MS) this.#attempt = 0;
-    if (this.#version.next(end) && !end.wasReady) {
+    // At once in the older version alone: going back and forth at once would never end where neither is spoken.
+    if (this.#version.next(end) && !end.wasReady && this.#version.current === 4) {
       void this.#connect();
       return;
     }
-    const soon = end.wasReady ? '; does another client use its id?' : ' without a word';
+    const { tls, port } = this.#endpoint;
+    const speaks = tls ? `does port ${port} speak TLS?` : `does port ${port} speak TLS? Then mqtts://`;
+    const soon = end.wasReady ? '; does another client use its id?' : ` without a word; ${speaks}`;
     this.#fail(end.failure ?? new Error(`the broker closed the connection${soon}`));
   }
 

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { printable } from '../../agent/log.ts';
 import { siteTopics } from '../../core/protocol/topics.ts';
 import type { RolloutDocument } from '../../core/protocol/trust.ts';
@@ -7,11 +7,14 @@ import type { Progress } from '../../models/rollout/plan.ts';
 import { adopted, documentFor } from '../../models/rollout/progress.ts';
 import type { Change, RolloutStore, StoredDocument, StoredRollout } from '../../models/rollout/store.ts';
 import { addSignature, documentOf, envelopeText, openEnvelope, seal } from '../../models/trust/envelope.ts';
+import { keyIdOf } from '../../models/trust/keys.ts';
 import type { TrustedRoot } from '../../models/trust/root.ts';
 import { NO_TRUST, Trust } from '../../models/trust/trust.ts';
 import { TrustError } from '../../models/trust/trust-error.ts';
 import { renewalOf, vouchedRollout } from '../../models/trust/vouching.ts';
 import { Exit, UserError } from '../errors.ts';
+
+const NO_KEYS = 'name the private keys that sign rollouts with --key FILE';
 
 /** Where rollouts are written: the only place that gives out versions. */
 export interface Desk {
@@ -30,9 +33,21 @@ export interface BrokerView {
   readonly strange: readonly string[];
 }
 
+/** For who goes on by himself: what will be signed in a day is asked for now. @throws UserError */
+export function requireKeys({ keys, root }: Desk): void {
+  if (keys.length === 0) throw new UserError(NO_KEYS);
+  const { threshold } = root.document.roles.rollout;
+  const given = new Set(keys.map((key) => keyIdOf(createPublicKey(key)))).size;
+  if (given >= threshold) return;
+  throw new UserError(
+    `rollouts take the signatures of ${threshold} keys, ${given} given: --key for each`,
+    Exit.untrustworthy,
+  );
+}
+
 /** Signs a document, and holds it against all that a host asks of one. @throws TrustError, UserError */
 export function signed(desk: Desk, document: RolloutDocument, before: StoredDocument | null): StoredDocument {
-  if (desk.keys.length === 0) throw new UserError('name the private keys that sign rollouts with --key FILE');
+  if (desk.keys.length === 0) throw new UserError(NO_KEYS);
   const envelope = envelopeText(desk.keys.reduce(addSignature, seal(document)));
   const { model, version } = document;
   const rollouts = before === null ? {} : { [model]: before };

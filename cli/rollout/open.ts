@@ -6,8 +6,8 @@ import { type BrokerOptions, brokerConfig } from '../broker/options.ts';
 import { UserError } from '../errors.ts';
 import { closing, registryActor, registryDirectory } from '../registry.ts';
 import { readDocumentFile } from '../trust/envelope-file.ts';
-import { readPassphrase, readPrivateKeyFile } from '../trust/key-files.ts';
 import { readRoot } from '../trust/root-file.ts';
+import { signingKeys } from '../trust/signing-keys.ts';
 import type { Desk } from './desk.ts';
 import { FleetReader } from './fleet.ts';
 
@@ -49,16 +49,19 @@ export async function withBroker<T>(
   }
 }
 
-/** Store, keys and broker. Keys are read first: a wrong passphrase is told before anything is asked of anybody. */
+/**
+ * Store, keys and broker. Keys are looked at first, dry runs included: a wrong one is told before anything is asked of anybody,
+ * and not when a document is due in a day.
+ * @param role whose keys sign: those of renewals will do for them
+ */
 export async function withDesk<T>(
   options: DeskOptions,
-  create: boolean,
+  { create, role = 'rollout' }: { readonly create: boolean; readonly role?: 'rollout' | 'renewal' },
   work: (desk: Desk, reader: FleetReader) => Promise<T>,
 ): Promise<T> {
-  const passphrase = readPassphrase(options['passphrase-file']);
-  const keys = (options.key ?? []).map((path) => readPrivateKeyFile(path, passphrase).key);
   const bytes = readDocumentFile(options.root);
   const root = { ...readRoot(options.root), bytes };
+  const keys = signingKeys(options, root.document, role, 'rollout');
   return withStore(options.registry, create, (store) =>
     withBroker(options, (broker, reader) => work({ store, broker, root, keys, nowMs: Date.now }, reader)),
   );

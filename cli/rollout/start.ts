@@ -49,7 +49,7 @@ export async function startRollout(
     fleet: desk.root.document.fleet,
     model,
     release: reference,
-    baseline: baselineOf(desk, model),
+    baseline: baselineOf(desk, reference, model),
     flagShare: document.limits.flagShare,
     sites,
     seed: about.seed,
@@ -137,11 +137,25 @@ function refuseRunning(store: RolloutStore, model: string): void {
 }
 
 /** The last release that reached everybody, unless it was revoked since. */
-function baselineOf({ store, root }: Desk, model: string): ReleaseReference | null {
+function baselineOf(
+  { store, root }: Desk,
+  release: ReleaseReference,
+  model: string,
+): ReleaseReference | null {
   const last = store.lastCompleted(model);
-  if (last === null || !root.document.revoked.includes(last.artifactSha256)) return last;
-  process.stderr.write(
-    `edgewood: ${printable(model)}@${last.version}, the last release that was completed, is revoked: an abort goes back to what each host learned itself\n`,
-  );
-  return null;
+  if (last === null) return null;
+  const name = `${printable(model)}@${last.version}`;
+  if (root.document.revoked.includes(last.artifactSha256)) {
+    process.stderr.write(
+      `edgewood: ${name}, the last release that was completed, is revoked: an abort goes back to what each host learned itself\n`,
+    );
+    return null;
+  }
+  // Hosts of later stages run it, and go on with it meanwhile.
+  if (last.artifactSha256 === release.artifactSha256) {
+    process.stderr.write(
+      `edgewood: ${name} is itself the last release that was completed: an abort leaves hosts with it. To take it back, roll out the release before it, or revoke it (edgewood keys root next)\n`,
+    );
+  }
+  return last;
 }

@@ -24,6 +24,10 @@ function statusWords(progress: Progress): string {
   return progress.state === 'paused' ? 'paused' : 'running';
 }
 
+/** Where an abort takes hosts. */
+export const baselineWords = ({ model, baseline }: RolloutPlan): string =>
+  baseline === null ? 'what each host learned itself' : `${printable(model)}@${baseline.version}`;
+
 export function stageWords({ stages, mode }: RolloutPlan, progress: Progress): string {
   if (progress.mode === 'shadow') return `in shadow on ${percentOf(progress.fraction)} of the selected hosts`;
   const before = mode === 'shadow' ? ', after shadow' : '';
@@ -56,8 +60,6 @@ function sectionsOf(
     ...Object.entries(labels).map(([name, value]) => `${name}=${value}`),
     ...(ids === null ? [] : [`${ids.length} ids`]),
   ];
-  const baseline =
-    plan.baseline === null ? 'what each host learned itself' : `${plan.model}@${plan.baseline.version}`;
   const unread = read.refused + read.faulty.length;
   return [
     {
@@ -66,7 +68,7 @@ function sectionsOf(
         facts(
           ['selects', chosen.join('; ')],
           ['stage', stageWords(plan, progress)],
-          ['back to', baseline],
+          ['back to', baselineWords(plan)],
           ['verdict', `${decision.kind}: ${decision.reasons.join('; ')}`],
         ),
       ],

@@ -10,17 +10,22 @@ export interface SigningOptions {
   readonly 'passphrase-file'?: string | undefined;
 }
 
-/** The private keys that are named. @throws UserError for one that the root does not let sign this */
+/**
+ * The private keys that are named.
+ * @param or another role whose keys will do as well
+ * @throws UserError for one that the root does not let sign this
+ */
 export function signingKeys(
   options: SigningOptions,
   { roles, keys }: RootDocument,
   role: RoleName,
+  or: RoleName = role,
 ): KeyObject[] {
   const passphrase = readPassphrase(options['passphrase-file']);
   return (options.key ?? []).map((file) => {
     const { key } = readPrivateKeyFile(file, passphrase);
     const id = keyIdOf(createPublicKey(key));
-    if (roles[role].keys.includes(id)) return key;
+    if (roles[role].keys.includes(id) || roles[or].keys.includes(id)) return key;
     const may = roles[role].keys.map((one) => `${keys[one]?.name} (${one.slice(0, 8)})`).join(', ');
     throw new UserError(
       `${printable(file)} (${id.slice(0, 8)}) may not sign ${KINDS[role] ?? `${role} commands`}: the root names ${may === '' ? 'nobody' : printable(may)}`,

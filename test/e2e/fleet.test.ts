@@ -238,8 +238,14 @@ describe.skipIf(!hasExecutable || !hasMosquitto)('a fleet', () => {
     await rollOut(2, second);
     await inFleet('committed', 2);
 
-    // And back to the one before.
-    await edgewood('rollout', 'abort', 'web', '--why', 'too loud at night', ...desk);
+    // And back to the one before; a key without that right is told at once, in a dry run too.
+    const wrongKey = desk.map((word) => (word === at('ops.key') ? at('ann.key') : word));
+    const wrong = runExecutable(['rollout', 'abort', 'web', '--dry-run', ...wrongKey]);
+    expect(await wrong.ended).toBe(2);
+    expect(wrong.stderr()).toMatch(/ann\.key \(\w{8}\) may not sign rollouts: the root names ops/);
+    expect(await edgewood('rollout', 'abort', 'web', '--why', 'too loud at night', ...desk)).toContain(
+      'every host goes back to web@1, version',
+    );
     await operator.everyHost(
       ({ state, slots, running: model }) =>
         state === 'rolled_back' && slots.central === first && model?.sha256 === first,

@@ -54,7 +54,8 @@ export async function run(args: FleetVerifyOptions): Promise<number> {
         ? `${JSON.stringify({ schemaVersion: 1, sites, checks: results, skipped })}\n`
         : page(results, skipped, args.limit),
     );
-    return findings.every(({ repaired }) => repaired) ? Exit.done : Exit.checkSaysNo;
+    const fine = findings.every(({ repaired }) => repaired) && !Object.values(results).some(sawNothing);
+    return fine ? Exit.done : Exit.checkSaysNo;
   } finally {
     await broker.close();
   }
@@ -73,6 +74,9 @@ function knownHosts(args: FleetVerifyOptions): readonly KnownHost[] {
   }
 }
 
+/** There is something, at sites that were not named: green over nothing would stay so for ever. */
+const sawNothing = ({ checked, notes = [] }: CheckResult): boolean => checked === 0 && notes.length > 0;
+
 /** What each check found them like. */
 const AS: Readonly<Record<string, string>> = { hosts: 'as the hub knows them' };
 
@@ -82,12 +86,13 @@ function page(
   limit: number,
 ): string {
   const lines: string[] = [];
-  for (const [name, { checked, fine, findings, notes = [] }] of Object.entries(results)) {
+  for (const [name, result] of Object.entries(results)) {
+    const { checked, fine, findings, notes = [] } = result;
     const restored = findings.filter(({ repaired }) => repaired);
     const left = findings.filter(({ repaired }) => !repaired);
     const mended = restored.length === 0 ? '' : `, ${restored.length} put back`;
     lines.push(
-      `${left.length === 0 ? '✓' : '✗'} ${name}: ${fine} of ${checked} ${AS[name] ?? 'as they were published'}${mended}`,
+      `${left.length === 0 && !sawNothing(result) ? '✓' : '✗'} ${name}: ${fine} of ${checked} ${AS[name] ?? 'as they were published'}${mended}`,
     );
     for (const note of notes) lines.push(`    ${printable(note)}`);
     lines.push(...listed(left, limit));

@@ -5,6 +5,7 @@ import { BrokerError } from '../../broker/errors.ts';
 import { Exit, UserError } from '../../errors.ts';
 import { Progress } from '../../progress.ts';
 import { advanceOnce, type Step } from '../../rollout/advance.ts';
+import { requireKeys } from '../../rollout/desk.ts';
 import { type DeskOptions, withDesk } from '../../rollout/open.ts';
 import { decisionWords, progressLine, rolloutDocument, rolloutPage, stageWords } from '../../rollout/view.ts';
 
@@ -24,7 +25,8 @@ export async function run(args: AdvanceOptions): Promise<number> {
   }
   if (args.watch && args['dry-run']) throw new UserError('--watch and --dry-run exclude each other');
   const options = { adopt: args.adopt, dryRun: args['dry-run'] };
-  return withDesk(args, false, async (desk, reader) => {
+  return withDesk(args, { create: false }, async (desk, reader) => {
+    if (args.watch) requireKeys(desk);
     if (!args.watch) {
       const step = await advanceOnce(desk, reader, args.model, options);
       warn(step);

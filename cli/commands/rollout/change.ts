@@ -4,6 +4,7 @@ import type { StoredRollout } from '../../../models/rollout/store.ts';
 import { Exit, UserError } from '../../errors.ts';
 import { compareWithBroker, type Desk, issue, publish, renew } from '../../rollout/desk.ts';
 import { chosenRollout, type DeskOptions, withDesk } from '../../rollout/open.ts';
+import { baselineWords } from '../../rollout/view.ts';
 
 export type ChangeAction = 'pause' | 'resume' | 'abort' | 'renew';
 
@@ -19,13 +20,13 @@ export interface ChangeOptions extends DeskOptions {
 const DONE: Readonly<Record<ChangeAction, string>> = {
   pause: 'paused: no host begins anything',
   resume: 'goes on',
-  abort: 'aborted: every host goes back to the release before',
+  abort: 'aborted: every host goes back to',
   renew: 'renewed as it is',
 };
 
 export async function run(args: ChangeOptions): Promise<number> {
   const action = args.action as ChangeAction;
-  return withDesk(args, false, async (desk) => {
+  return withDesk(args, { create: false, role: action === 'renew' ? 'renewal' : 'rollout' }, async (desk) => {
     const { model } = chosenRollout(desk.store, args.model);
     const dryRun = args['dry-run'];
     const { behind } = await compareWithBroker(desk, model, desk.store.sites(model), args.adopt && !dryRun);
@@ -38,7 +39,7 @@ export async function run(args: ChangeOptions): Promise<number> {
     process.stdout.write(
       args.json
         ? `${JSON.stringify(about)}\n`
-        : `${printable(model)}@${rollout.plan.release.version}: ${DONE[action]}${dryRun ? ' (dry run: nothing was done)' : `, version ${version}`}\n`,
+        : `${printable(model)}@${rollout.plan.release.version}: ${DONE[action]}${action === 'abort' ? ` ${baselineWords(rollout.plan)}` : ''}${dryRun ? ' (dry run: nothing was done)' : `, version ${version}`}\n`,
     );
     return Exit.done;
   });

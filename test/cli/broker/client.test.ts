@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BrokerClient, type BrokerClientOptions } from '../../../cli/broker/client.ts';
@@ -151,6 +152,31 @@ describe.skipIf(!hasMosquitto)('the client of central commands, against a real m
       message: expect.stringMatching(/not authorised/),
     });
     await expect(client('http://x')).rejects.toMatchObject({ exitCode: 2 });
+  });
+
+  test('a port that hangs up without a word (TLS, spoken to in plain): one try in each version, then it waits', async () => {
+    let connections = 0;
+    let failures = 0;
+    const server = createServer((socket) => {
+      connections++;
+      socket.on('error', () => {});
+      socket.once('data', () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    await expect(client(`mqtt://127.0.0.1:${port}`)).rejects.toThrow(/does port \d+ speak TLS\? Then mqtts:/);
+    expect(connections).toBe(2);
+    // A hub goes on trying: twice after each wait, and no more.
+    const hub = new BrokerClient(
+      { type: 'mqtt', name: 'broker', url: `mqtt://127.0.0.1:${port}` },
+      { purpose: 'test', random: () => 1, answerMs: 2000, onDisconnected: () => void failures++ },
+    );
+    cleanups.push(() => hub.close());
+    await expect(hub.publish('t', 'x')).rejects.toThrow('speak TLS');
+    expect(failures).toBe(1);
+    // Waits of 0.5, 1, 2, 4 s, whatever the load: at most three of them begin within two seconds.
+    expect(connections).toBeLessThanOrEqual(2 + 2 * 3);
   });
 
   test('a broker that holds its connections and says nothing: given up in time', async () => {
