@@ -239,7 +239,8 @@ export class Delivery {
     while (store.outbox(this.sink.name).pending > 0 && clock.monotonicMs() < end) {
       this.wake();
       await new Promise<void>((resolve) => {
-        const cancel = setTimer(resolve, Math.min(100, end - clock.monotonicMs()));
+        // Its end may have come since: Node warns of a negative time, in the midst of the log.
+        const cancel = setTimer(resolve, Math.max(0, Math.min(100, end - clock.monotonicMs())));
         this.#idle.push(() => {
           cancel();
           resolve();

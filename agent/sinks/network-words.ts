@@ -12,9 +12,10 @@ const WORDS: Readonly<Record<string, string>> = {
   EPIPE: 'the SERVER closed the connection',
   CERT_HAS_EXPIRED: "the SERVER's certificate has expired; renew it",
   DEPTH_ZERO_SELF_SIGNED_CERT: "the SERVER's certificate is self-signed; name its authority as caFile",
-  SELF_SIGNED_CERT_IN_CHAIN: "the SERVER's authority is not known here; name it as caFile",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the SERVER's authority is not known here; name it as caFile",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the SERVER's authority is not known here; name it as caFile",
+  SELF_SIGNED_CERT_IN_CHAIN: "the SERVER's authority is not known here; name it as caFile (--ca-file)",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the SERVER's authority is not known here; name it as caFile (--ca-file)",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    "the SERVER's authority is not known here; name it as caFile (--ca-file)",
   ERR_TLS_CERT_ALTNAME_INVALID: "the SERVER's certificate is for another host name; use that one in the url",
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     'the SERVER wants a client certificate; set certFile and keyFile',

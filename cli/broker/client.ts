@@ -7,6 +7,7 @@ import { describeFailure, refusalWords } from '../../agent/sinks/mqtt/failures.t
 import { commonOptions, VersionChoice } from '../../agent/sinks/mqtt/options.ts';
 import { type Endpoint, openStream } from '../../agent/sinks/mqtt/transport.ts';
 import { MAX_INBOUND_PACKET_BYTES } from '../../core/protocol/limits.ts';
+import { ROOT } from '../../core/protocol/topics.ts';
 import type {
   Broker,
   Granted,
@@ -17,6 +18,7 @@ import type {
 } from '../../hub/broker.ts';
 import { BrokerConnection, ConnectionLost, Refused } from './connection.ts';
 import { BrokerError, checkedEndpoint } from './errors.ts';
+import { DEFAULT_SITE } from './options.ts';
 import { listRetained, type RetainedReader, readRetained } from './retained.ts';
 
 const BACKOFF_BASE_MS = 500;
@@ -24,6 +26,7 @@ const BACKOFF_CAP_MS = 30_000;
 const STABLE_MS = 30_000;
 /** Messages that the broker may have under way to us; a stock Mosquitto has 20. */
 const RECEIVE_MAXIMUM = 64;
+const DEFAULT_SITE_TOPICS = `${ROOT}/${DEFAULT_SITE}/`;
 /** How long a publish or a subscription waits for a connection and for its answer. */
 const ANSWER_MS = 30_000;
 
@@ -182,7 +185,9 @@ export class BrokerClient implements Broker {
         if (error instanceof Refused) {
           const words = refusalWords(error.code) ?? error.message;
           const what = topic === null ? '' : `${printable(topic)}: `;
-          throw new BrokerError(`${this.target}: ${what}${words}`, error.code);
+          // Whoever forgets --site means another one more often than that.
+          const site = topic?.startsWith(DEFAULT_SITE_TOPICS) ? ' (is another site meant? --site)' : '';
+          throw new BrokerError(`${this.target}: ${what}${words}${site}`, error.code);
         }
         if (!(error instanceof ConnectionLost)) throw error;
         if (this.#closed || performance.now() >= endMs) throw this.#unreachable();
@@ -306,7 +311,8 @@ export class BrokerClient implements Broker {
     this.#connection = null;
     this.#ready = null;
     if (this.#closed) return;
-    if (end.wasReady && performance.now() - this.#readyAtMs >= STABLE_MS) this.#attempt = 0;
+    const stable = end.wasReady && performance.now() - this.#readyAtMs >= STABLE_MS;
+    if (stable) this.#attempt = 0;
     // At once in the older version alone: going back and forth at once would never end where neither is spoken.
     if (this.#version.next(end) && !end.wasReady && this.#version.current === 4) {
       void this.#connect();
@@ -314,7 +320,11 @@ export class BrokerClient implements Broker {
     }
     const { tls, port } = this.#endpoint;
     const speaks = tls ? `does port ${port} speak TLS?` : `does port ${port} speak TLS? Then mqtts://`;
-    const soon = end.wasReady ? '; does another client use its id?' : ` without a word; ${speaks}`;
+    const soon = stable
+      ? ''
+      : end.wasReady
+        ? '; does another client use its id?'
+        : ` without a word; ${speaks}`;
     this.#fail(end.failure ?? new Error(`the broker closed the connection${soon}`));
   }
 

@@ -44,7 +44,7 @@ export const brokerOptions = <T>(yargs: Argv<T>) =>
     .option('key-file', { type: 'string', describe: 'Its key (PEM), mode 0600' });
 
 /** As in agent/config/keys.ts. */
-const DEFAULT_SITE = 'default';
+export const DEFAULT_SITE = 'default';
 
 const environment = (name: string): string | undefined => {
   const value = process.env[name];

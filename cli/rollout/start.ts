@@ -114,7 +114,7 @@ async function requireRelease(
   const what = other.length > 0 ? `${other[0]} holds another release` : `${missing[0]} is not at the broker`;
   const more = missing.length + other.length - 1;
   throw new UserError(
-    `${what}${more > 0 ? `, and ${more} topics more` : ''}: publish it first, edgewood release publish ${printable(model)}@${version}`,
+    `${what}${more > 0 ? `, and ${more} topics more` : ''}: publish it first, edgewood release publish ${printable(model)}@${version} ${sites.map((site) => `--site ${printable(site)}`).join(' ')}`,
     Exit.checkSaysNo,
   );
 }

@@ -118,9 +118,11 @@ function failedSection({ failed }: Figures): Section[] {
     .map(({ host, state, code, message }) => [host, state, code, message]);
   const more = failed.length - rows.length;
   const blocks = [table(['host', 'state', 'code', 'why'], rows)];
+  // After an abort they did what they were told.
+  const asked = failed.every(({ code }) => code === 'asked');
   return [
     {
-      title: 'Failed',
+      title: asked ? 'Went back, as asked' : 'Failed',
       blocks: more > 0 ? [...blocks, list([`and ${more} more: --json names all`])] : blocks,
     },
   ];

@@ -53,6 +53,9 @@ export function readKeyFile(path: string, secret: boolean): string {
     if ((mode & 0o170000) === 0o040000) throw new UserError(`${printable(path)} is a directory`);
     const isFile = (mode & 0o170000) === 0o100000;
     if (secret && isFile && (mode & 0o077) !== 0) {
+      if (path.endsWith('.pub')) {
+        throw new UserError(`${printable(path)}: a public key, by its name; expected the private one (.key)`);
+      }
       const shown = (mode & 0o777).toString(8).padStart(4, '0');
       throw new UserError(
         `${printable(path)} can be read by others (mode ${shown}): it may be theirs already. chmod 600 it; make a new key if anybody else was ever on this machine`,
