@@ -22,11 +22,12 @@ export function signingKeys(
   or: RoleName = role,
 ): KeyObject[] {
   const passphrase = readPassphrase(options['passphrase-file']);
+  const allowed = [...new Set([...roles[role].keys, ...roles[or].keys])];
   return (options.key ?? []).map((file) => {
     const { key } = readPrivateKeyFile(file, passphrase);
     const id = keyIdOf(createPublicKey(key));
-    if (roles[role].keys.includes(id) || roles[or].keys.includes(id)) return key;
-    const may = roles[role].keys.map((one) => `${keys[one]?.name} (${one.slice(0, 8)})`).join(', ');
+    if (allowed.includes(id)) return key;
+    const may = allowed.map((one) => `${keys[one]?.name} (${one.slice(0, 8)})`).join(', ');
     throw new UserError(
       `${printable(file)} (${id.slice(0, 8)}) may not sign ${KINDS[role] ?? `${role} commands`}: the root names ${may === '' ? 'nobody' : printable(may)}`,
     );
